@@ -1,0 +1,119 @@
+"""Exact decimal arithmetic and the one rounding rule; no framework.
+
+Money is `Decimal` from the first byte read to the last byte written; a binary float never touches it.
+Arithmetic carries 60 significant digits (a submitted amount has at most 36), and whatever is *kept* is
+rounded half-even to 18 decimals by `rounded`. Nothing else in the project rounds.
+
+An amount always has a currency. `Amount` carries it and refuses arithmetic across currencies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+
+DECIMALS_KEPT = 18
+DIGITS_BEFORE_POINT = 18
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_STEP = Decimal(1).scaleb(-DECIMALS_KEPT)
+
+
+class CurrencyMismatch(TypeError):
+    """Two amounts of different currencies met in one sum: an error of the program, never of the data."""
+
+
+def exact() -> object:
+    """The arithmetic of money as a context manager: 60 digits, half-even."""
+    return localcontext(CONTEXT)
+
+
+def rounded(number: Decimal) -> Decimal:
+    """The number as it is kept: half-even at 18 decimals."""
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent >= -DECIMALS_KEPT:
+        return number
+    return number.quantize(_STEP, context=CONTEXT)
+
+
+def plain(number: Decimal) -> str:
+    """The one spelling of a decimal: no exponent, no trailing zeros, no negative zero ("1.5", "0", "1200")."""
+    if not number:
+        return "0"
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def fits(number: Decimal) -> bool:
+    """Whether the number is finite and has at most 18 digits before and 18 after the point."""
+    if not number.is_finite():
+        return False
+    if not number:
+        return True
+    if number.adjusted() >= DIGITS_BEFORE_POINT:
+        return False
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)
+    if exponent >= -DECIMALS_KEPT:
+        return True
+    trailing = number.normalize(CONTEXT) if len(number.as_tuple().digits) <= CONTEXT.prec else number
+    exponent = trailing.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return exponent >= -DECIMALS_KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number of units of one currency."""
+
+    number: Decimal
+    currency: str
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(CONTEXT.add(self.number, self._same(other)), self.currency)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(CONTEXT.subtract(self.number, self._same(other)), self.currency)
+
+    def __neg__(self) -> Amount:
+        return Amount(-self.number, self.currency)
+
+    def at(self, rate: Decimal, currency: str) -> Amount:
+        """The amount in another currency; `rate` is units of that currency for one unit of this."""
+        return Amount(rounded(CONTEXT.multiply(self.number, rate)), currency)
+
+    def _same(self, other: Amount) -> Decimal:
+        if other.currency != self.currency:
+            raise CurrencyMismatch(f"{self.currency} and {other.currency} do not add up")
+        return other.number
+
+
+# ISO 4217, list one (active codes of money; funds, metals and test codes other than XAU, XAG, XPT, XPD left out).
+_ISO_4217 = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY
+COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS
+INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP
+MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR
+SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND
+VUV WST XAF XAG XAU XCD XCG XOF XPD XPF XPT YER ZAR ZMW ZWG
+"""
+# Withdrawn codes that old histories still carry (euro-area currencies before 2002 and others redenominated since).
+_WITHDRAWN = """
+ATS BEF CYP DEM EEK ESP FIM FRF GRD IEP ITL LTL LUF LVL MTL NLG PTE SIT SKK
+ANG BYR CSD CUC GHC HRK MRO MZM ROL SDD SLL SRG STD TMM TRL VEB VEF XEU YUM ZMK ZWD ZWL
+"""
+_currencies = frozenset((_ISO_4217 + _WITHDRAWN).split())
+
+
+def is_currency(code: str) -> bool:
+    """Whether the code is one of ISO 4217's, present or withdrawn, or was allowed by `allow_currencies`."""
+    return code in _currencies
+
+
+def allow_currencies(codes: Iterable[str]) -> None:
+    """Accept further codes (crypto currencies, a house's own units); called once, at start, from the settings."""
+    global _currencies
+    _currencies = _currencies | frozenset(codes)

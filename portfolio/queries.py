@@ -1,0 +1,50 @@
+"""Reads of the ground floor: who may see and submit to which portfolio; prices and rates on or before a day."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TypeVar
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db.models import Model, QuerySet
+
+from portfolio.models import PortfolioChange
+
+M = TypeVar("M", bound=Model)
+AnyUser = User | AbstractBaseUser | AnonymousUser
+
+
+def may_read_every_portfolio(user: AnyUser) -> bool:
+    """Whether the user sees all portfolios: a superuser, or one with the permission `view_any_portfolio`."""
+    return isinstance(user, User) and user.has_perm("portfolio.view_any_portfolio")
+
+
+def may_read(user: AnyUser, portfolio_id: str) -> bool:
+    """Whether the user may read this portfolio: it is theirs, or they see all."""
+    return may_read_every_portfolio(user) or _owned(user).filter(portfolio_id=portfolio_id).exists()
+
+
+def readable(user: AnyUser, rows: QuerySet[M]) -> QuerySet[M]:
+    """The rows (of any table with a `portfolio_id`) of the portfolios that the user may read."""
+    if may_read_every_portfolio(user):
+        return rows
+    return rows.filter(portfolio_id__in=_owned(user).values("portfolio_id"))
+
+
+def forbidden_to_submit(user: AnyUser, portfolio_ids: Collection[str]) -> set[str]:
+    """Those of the portfolios that the user may not submit to: they belong to somebody else.
+
+    A portfolio nobody has submitted to yet belongs to whoever is first.
+    """
+    if not isinstance(user, User):
+        return set(portfolio_ids)
+    if user.has_perm("portfolio.write_any_portfolio"):
+        return set()
+    others = PortfolioChange.objects.filter(portfolio_id__in=portfolio_ids).exclude(owner=user.get_username())
+    return set(others.values_list("portfolio_id", flat=True))
+
+
+def _owned(user: AnyUser) -> QuerySet[PortfolioChange]:
+    if not isinstance(user, User):
+        return PortfolioChange.objects.none()
+    return PortfolioChange.objects.filter(owner=user.get_username())

@@ -1,0 +1,298 @@
+"""What makes a submission acceptable: the same rules at the door and at every consumer; no framework.
+
+The types of `streaming.messages` settle each field's own shape. What msgspec cannot say stands here: exact decimals,
+dates as written, known currencies, two names of one thing, and what a transaction type needs. A submission is read
+fast (typed decoding, then `problems_of`); only one that is refused is read again slowly, field by field, so that every
+problem is named and not just the first.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from portfolio.money import ONE, ZERO, fits, is_currency
+from portfolio.streaming.messages import (
+    Submission,
+    SubmittedInstrument,
+    SubmittedPortfolio,
+    SubmittedPrice,
+    SubmittedRate,
+    SubmittedTransaction,
+)
+from portfolio.transaction_types import TRANSACTION_TYPES
+
+S = TypeVar("S", bound=Submission)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing that is wrong: the field's name (dotted inside a field; "" for the whole), a code, a sentence."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Refused(ValueError):
+    """A submission that cannot be accepted, with every problem found."""
+
+    def __init__(self, problems: list[FieldProblem]) -> None:
+        assert problems, "a refusal says why"
+        super().__init__("; ".join(f"{p.field or 'record'}: {p.detail}" for p in problems))
+        self.problems = problems
+
+
+def read(submission_type: type[S], raw: bytes | memoryview) -> S:
+    """The submission that a JSON object holds. Raises Refused."""
+    try:
+        submission = _decoder(submission_type).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(_every_problem(submission_type, bytes(raw), error)) from error
+    problems = [*_spelling_problems(bytes(raw)), *problems_of(submission)]
+    if problems:
+        raise Refused(problems)
+    return submission
+
+
+def problems_of(submission: Submission) -> list[FieldProblem]:
+    """What is wrong with a well-typed submission; nothing where it is acceptable."""
+    return list(_RULES[type(submission)](submission))
+
+
+def trade_moment(text: str) -> tuple[datetime.date, datetime.time | None]:
+    """The trade date and time as written, in their own offset. Raises ValueError."""
+    if len(text) == 10:
+        return _day(text), None
+    if not _DATE_TIME.fullmatch(text):
+        raise ValueError("neither YYYY-MM-DD nor an RFC 3339 date-time (2025-01-15T10:30:00Z)")
+    moment = datetime.datetime.fromisoformat(text.upper().replace(" ", "T"))
+    return moment.date(), moment.time()
+
+
+def utc_offset_minutes(text: str) -> int | None:
+    """The offset of a date-time as written, in minutes east of UTC; none for a date."""
+    if len(text) == 10:
+        return None
+    offset = datetime.datetime.fromisoformat(text.upper().replace(" ", "T")).utcoffset()
+    assert offset is not None, "an RFC 3339 date-time has an offset"
+    return int(offset.total_seconds()) // 60
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DATE_TIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})",
+    re.ASCII,
+)
+
+
+@lru_cache(maxsize=65536)
+def _day(text: str) -> datetime.date:
+    if not _DAY.fullmatch(text):
+        raise ValueError("not a date of the form YYYY-MM-DD")
+    return datetime.date.fromisoformat(text)
+
+
+# --- the rules, one function a type -------------------------------------------------------------------------------
+
+
+def _transaction(t: SubmittedTransaction) -> Iterator[FieldProblem]:
+    yield from _printable(t, "portfolio_id", "transaction_id", "security_id", "instrument_id", "target_security_id")
+    yield from _printable(t, "linked_portfolio_id", "linked_transaction_id")
+    trade_date = None
+    try:
+        trade_date, _ = trade_moment(t.transaction_date)
+    except ValueError as error:
+        yield FieldProblem("transaction_date", "invalid", str(error))
+    if trade_date and t.settlement_date and t.settlement_date < trade_date:
+        yield FieldProblem("settlement_date", "before_trade_date", "is before the trade date")
+    for one, other in (("security_id", "instrument_id"), ("currency", "trade_currency")):
+        given, alias = getattr(t, one), getattr(t, other)
+        if given and alias and given != alias:
+            yield FieldProblem(other, "contradiction", f"differs from {one}; they are two names of one thing")
+    if not (t.currency or t.trade_currency):
+        yield FieldProblem("currency", "required", "is required")
+    for name in ("currency", "trade_currency", "target_currency"):
+        yield from _currency(name, getattr(t, name))
+    for name in _NOT_NEGATIVE:
+        yield from _decimal(name, getattr(t, name))
+    for name in _POSITIVE:
+        yield from _decimal(name, getattr(t, name), positive=True)
+    yield from _decimal("cost_fraction", t.cost_fraction)
+    if t.cost_fraction is not None and t.cost_fraction.is_finite() and t.cost_fraction > ONE:
+        yield FieldProblem("cost_fraction", "out_of_range", "must be from 0 to 1")
+    for index, lot in enumerate(t.lots):
+        yield from _decimal(f"lots.{index}.quantity", lot.quantity, positive=True)
+    yield from _needs_of_type(t)
+
+
+_NOT_NEGATIVE = ("quantity", "price", "gross_transaction_amount", "trade_fee", "tax", "target_amount")
+_POSITIVE = ("transaction_fx_rate", "ratio_new", "ratio_old")
+
+
+def _needs_of_type(t: SubmittedTransaction) -> Iterator[FieldProblem]:
+    needs = TRANSACTION_TYPES.get(t.transaction_type)
+    if needs is None:
+        yield FieldProblem("transaction_type", "unknown", f"is none of {', '.join(TRANSACTION_TYPES)}")
+        return
+    if t.status == "CANCELLED":
+        return
+    security = t.security_id or t.instrument_id
+    if needs.security and not security:
+        yield FieldProblem("security_id", "required", f"is required for {needs.name}")
+    if needs.units and (security or needs.security) and not t.quantity:
+        yield FieldProblem("quantity", "required", f"must be more than 0 for {needs.name}")
+    for name in needs.needs:
+        if getattr(t, name) is None:
+            yield FieldProblem(name, "required", f"is required for {needs.name}")
+    if needs.name == "MERGER" and t.gross_transaction_amount and t.cost_fraction is None:
+        yield FieldProblem("cost_fraction", "required", "is required for a MERGER with cash")
+    if security and t.target_security_id == security:
+        yield FieldProblem("target_security_id", "contradiction", "is the security itself")
+
+
+def _portfolio(p: SubmittedPortfolio) -> Iterator[FieldProblem]:
+    yield from _printable(p, "portfolio_id", "benchmark_security_id")
+    yield from _currency("base_currency", p.base_currency)
+
+
+def _instrument(i: SubmittedInstrument) -> Iterator[FieldProblem]:
+    yield from _printable(i, "security_id")
+    yield from _currency("currency", i.currency)
+    yield from _decimal("price_factor", i.price_factor, positive=True)
+
+
+def _price(p: SubmittedPrice) -> Iterator[FieldProblem]:
+    yield from _printable(p, "security_id")
+    yield from _currency("currency", p.currency)
+    yield from _decimal("price", p.price)
+
+
+def _rate(r: SubmittedRate) -> Iterator[FieldProblem]:
+    yield from _currency("from_currency", r.from_currency)
+    yield from _currency("to_currency", r.to_currency)
+    yield from _decimal("rate", r.rate, positive=True)
+    if r.from_currency == r.to_currency:
+        yield FieldProblem("to_currency", "contradiction", "is from_currency itself")
+
+
+_RULES: dict[type[Submission], Callable[[Any], Iterator[FieldProblem]]] = {
+    SubmittedTransaction: _transaction,
+    SubmittedPortfolio: _portfolio,
+    SubmittedInstrument: _instrument,
+    SubmittedPrice: _price,
+    SubmittedRate: _rate,
+}
+
+
+# --- single fields ------------------------------------------------------------------------------------------------
+
+
+def _decimal(name: str, number: Decimal | None, *, positive: bool = False) -> Iterator[FieldProblem]:
+    if number is None:
+        return
+    if not fits(number):
+        yield FieldProblem(
+            name, "digits", "must be a finite number of at most 18 digits before and 18 after the point"
+        )
+    elif positive and number <= ZERO:
+        yield FieldProblem(name, "out_of_range", "must be more than 0")
+    elif number < ZERO:
+        yield FieldProblem(name, "out_of_range", "must not be negative")
+
+
+def _currency(name: str, code: str | None) -> Iterator[FieldProblem]:
+    if code is not None and not is_currency(code):
+        yield FieldProblem(name, "unknown", f"{code} is neither an ISO 4217 code nor one allowed here")
+
+
+def _printable(submission: Submission, *names: str) -> Iterator[FieldProblem]:
+    for name in names:
+        value = getattr(submission, name)
+        if value is not None and not value.isprintable():
+            yield FieldProblem(name, "invalid", "has characters that cannot be printed")
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+@lru_cache
+def _decoder(submission_type: type[S]) -> msgspec.json.Decoder[S]:
+    return msgspec.json.Decoder(submission_type)
+
+
+_any = msgspec.json.Decoder(float_hook=Decimal)
+
+_DECIMAL_FIELDS = sorted(
+    {
+        field.name
+        for submission_type in Submission.__subclasses__()
+        for field in msgspec.structs.fields(submission_type)
+        if field.type in (Decimal, Decimal | None)
+    }
+)
+# Python's Decimal also reads "1_000", " 1 " and digits of other scripts; a number on the wire is none of these.
+_ODD_NUMBER = re.compile(rf'"({"|".join(_DECIMAL_FIELDS)})"\s*:\s*"([^"]*[^0-9.eE+\-"][^"]*)"'.encode())
+
+
+def _spelling_problems(raw: bytes) -> Iterator[FieldProblem]:
+    for found in _ODD_NUMBER.finditer(raw):
+        text = found.group(2).decode()
+        if Decimal(text).is_finite():
+            yield FieldProblem(found.group(1).decode(), "invalid", f"{text!r} is not a number")
+
+
+def _every_problem(submission_type: type[S], raw: bytes, error: Exception) -> list[FieldProblem]:
+    """Read once more, each field by itself; `error` stands where that finds nothing."""
+    try:
+        record = _any.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
+        return [FieldProblem("", "malformed", f"is not JSON: {malformed}")]
+    if not isinstance(record, dict):
+        return [FieldProblem("", "malformed", "must be a JSON object")]
+    problems: list[FieldProblem] = []
+    read: dict[str, Any] = {}
+    fields = msgspec.structs.fields(submission_type)
+    for field in fields:
+        if field.name not in record:
+            if field.required:
+                problems.append(FieldProblem(field.name, "required", "is required"))
+            continue
+        try:
+            read[field.name] = msgspec.convert(record[field.name], field.type)
+        except msgspec.ValidationError as wrong:
+            problems.append(FieldProblem(field.name, "invalid", _sentence(wrong, field.type)))
+    known = {field.name for field in fields}
+    problems += [FieldProblem(name, "unknown_field", "is not a field") for name in record if name not in known]
+    # The rules run on what could be read; what could not stands as a blank, and nothing more is said of it.
+    blanks = {f.name: ONE if f.type is Decimal else "" for f in fields if f.required and f.name not in read}
+    for problem in problems_of(submission_type(**(blanks | read))):
+        name = problem.field.split(".")[0]
+        if name not in blanks and (name in read or name not in record):
+            problems.append(problem)
+    return problems or [FieldProblem("", "invalid", str(error))]
+
+
+def _sentence(error: msgspec.ValidationError, field_type: Any) -> str:
+    """What msgspec says, with a description in the place of a regular expression."""
+    text = str(error).split(" - at `")[0]
+    if "matching regex" in text:
+        for meta in _metas(field_type):
+            if meta.description:
+                return f"must be {meta.description}"
+    return text
+
+
+def _metas(field_type: Any) -> Iterator[msgspec.Meta]:
+    for meta in getattr(field_type, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta):
+            yield meta
+    for argument in getattr(field_type, "__args__", ()):
+        yield from _metas(argument)

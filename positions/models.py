@@ -1,0 +1,225 @@
+"""What the calculators write: the state of each portfolio, its holdings now and through time, lots, disposals, exceptions.
+
+Every row here can be made again from the ledger. A holding is a security or a currency's cash; `security_id` names
+either, `kind` says which. Local money is in the holding's `currency`, base money in the portfolio's base currency.
+Signed: a short holding and its cost are negative. A base figure is null where no exchange rate is known for it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from portfolio.models import Id
+
+
+class Number(models.Field):  # type: ignore[type-arg]
+    """A derived number, plain NUMERIC: 18 decimals, and as many digits before the point as it takes.
+
+    Django's DecimalField wants a fixed precision; a sum of submitted numbers has none.
+    """
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "numeric"
+
+    def to_python(self, value: Any) -> Decimal | None:
+        return value if value is None or isinstance(value, Decimal) else Decimal(value)
+
+    def get_prep_value(self, value: Any) -> Decimal | None:
+        return self.to_python(super().get_prep_value(value))
+
+
+class PortfolioState(models.Model):
+    """How far a portfolio's positions are calculated, and with what.
+
+    `computed_seq` and `market_seq` say which ledger and which market data the rows were computed from; what is newer
+    is owed. `last_*` is the key of the last entry booked: what sorts after it is appended, what sorts before replays.
+    """
+
+    portfolio_id = Id(primary_key=True)
+    computed_seq = models.BigIntegerField(default=0)
+    market_seq = models.BigIntegerField(default=0)
+    interests_seq = models.BigIntegerField(default=0, help_text="the computed_seq at which its interests last changed")
+    base_currency = models.CharField(max_length=10, blank=True)
+    cost_basis_method = models.CharField(max_length=10, blank=True)
+    provisional = models.BooleanField(default=True)
+    last_date = models.DateField(null=True)
+    last_time_us = models.BigIntegerField(default=0)
+    last_rank = models.SmallIntegerField(default=0)
+    last_transaction_id = Id(blank=True)
+    error = models.TextField(blank=True)
+    computed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "portfolio_states"
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} at {self.computed_seq}"
+
+
+class HoldingKind(models.TextChoices):
+    """What is held."""
+
+    SECURITY = "SECURITY"
+    CASH = "CASH"
+
+
+class HoldingFigures(models.Model):
+    """The running totals of a holding, at the end of some day or now.
+
+    `cost_basis_base` sums the lots whose base cost is known; it is the whole only where `unrated_lots` is 0.
+    """
+
+    portfolio_id = Id()
+    kind = models.CharField(max_length=8, choices=HoldingKind)
+    security_id = Id(help_text="for cash, the currency")
+    currency = models.CharField(max_length=10)
+    quantity = Number()
+    cost_basis = Number()
+    cost_basis_base = Number()
+    unrated_lots = models.IntegerField(default=0)
+    realized_gain = Number()
+    realized_gain_base = Number(null=True)
+    realized_fx_gain_base = Number(null=True)
+    income = Number()
+    income_base = Number(null=True)
+    fees_base = Number(null=True)
+    taxes_base = Number(null=True)
+    flags = ArrayField(models.CharField(max_length=20), default=list)
+
+    class Meta:
+        abstract = True
+
+
+class Position(HoldingFigures):
+    """A holding as it stands after the last entry booked."""
+
+    id = models.BigAutoField(primary_key=True)
+    first_date = models.DateField(help_text="of the first entry booked into it")
+
+    class Meta:
+        db_table = "positions"
+        constraints = [
+            models.UniqueConstraint(fields=["portfolio_id", "kind", "security_id"], name="a_holding_has_one_position")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.security_id}: {self.quantity}"
+
+
+class PositionDay(HoldingFigures):
+    """A holding at the end of a day on which it changed; it stands until the next such day."""
+
+    id = models.BigAutoField(primary_key=True)
+    position_date = models.DateField()
+
+    class Meta:
+        db_table = "position_days"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["portfolio_id", "kind", "security_id", "position_date"], name="a_holding_has_one_row_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.security_id} {self.position_date}: {self.quantity}"
+
+
+class Lot(models.Model):
+    """An open lot. It is known in its holding by its acquisition and by the transaction that first opened it."""
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    security_id = Id()
+    acquisition_date = models.DateField()
+    acquisition_time_us = models.BigIntegerField(help_text="microseconds into the acquisition date; 24:00 is a whole day")
+    opening_transaction_id = Id()
+    opening_portfolio_id = Id()
+    quantity = Number()
+    cost_basis = Number()
+    cost_basis_base = Number(null=True)
+
+    class Meta:
+        db_table = "lots"
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "portfolio_id",
+                    "security_id",
+                    "acquisition_date",
+                    "acquisition_time_us",
+                    "opening_transaction_id",
+                    "opening_portfolio_id",
+                ],
+                name="lots_of_one_acquisition_are_one_lot",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.security_id} {self.opening_transaction_id}: {self.quantity}"
+
+
+class Disposal(models.Model):
+    """A closed piece of a lot, or what a merger's cash or a return of capital relieved of one (quantity 0)."""
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    security_id = Id()
+    currency = models.CharField(max_length=10)
+    opening_transaction_id = Id(null=True)
+    opening_portfolio_id = Id(null=True)
+    closing_transaction_id = Id()
+    acquisition_date = models.DateField(null=True)
+    acquisition_time_us = models.BigIntegerField(null=True)
+    disposal_date = models.DateField()
+    disposal_time_us = models.BigIntegerField()
+    piece = models.IntegerField(help_text="which piece of its closing transaction, from 0")
+    quantity = Number()
+    proceeds = Number()
+    cost_basis = Number()
+    realized_gain = Number()
+    proceeds_base = Number(null=True)
+    cost_basis_base = Number(null=True)
+    realized_gain_base = Number(null=True)
+    realized_fx_gain_base = Number(null=True)
+
+    class Meta:
+        db_table = "disposals"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["portfolio_id", "disposal_date", "closing_transaction_id", "security_id", "piece"],
+                name="a_piece_is_disposed_of_once",
+            )
+        ]
+        indexes = [models.Index(fields=["portfolio_id", "security_id", "disposal_date"], name="disposals_by_security")]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.security_id} {self.closing_transaction_id}: {self.quantity}"
+
+
+class BookingException(models.Model):
+    """A transaction that is left out of the positions, or booked otherwise than it asked, and why; it heals by itself."""
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    transaction_id = Id()
+    transaction_date = models.DateField()
+    code = models.CharField(max_length=24)
+    security_id = Id(null=True)
+    quantity = Number(null=True)
+    detail = models.TextField()
+
+    class Meta:
+        db_table = "booking_exceptions"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["portfolio_id", "transaction_id", "code"], name="an_exception_is_listed_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.transaction_id}: {self.code}"
