@@ -5,12 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import Q
 
-from portfolio.models import AMOUNT, Id
+from portfolio.models import Id, SubmittedNumber
 from portfolio.transaction_types import TRANSACTION_TYPES
-
-
-def _optional() -> models.DecimalField:  # type: ignore[type-arg]
-    return models.DecimalField(**AMOUNT, null=True, blank=True)
 
 
 class Transaction(models.Model):
@@ -33,22 +29,24 @@ class Transaction(models.Model):
     transaction_type = models.CharField(max_length=20, choices=[(name, name) for name in TRANSACTION_TYPES])
     security_id = Id(null=True, blank=True)
     transaction_date = models.DateField(help_text="the trade date, as written")
-    transaction_time = models.TimeField(null=True, blank=True, help_text="the trade time, as written, in its own offset")
+    transaction_time = models.TimeField(
+        null=True, blank=True, help_text="the trade time, as written, in its own offset"
+    )
     settlement_date = models.DateField(null=True, blank=True)
-    quantity = _optional()
-    price = _optional()
-    gross_transaction_amount = _optional()
+    quantity = SubmittedNumber(null=True, blank=True)
+    price = SubmittedNumber(null=True, blank=True)
+    gross_transaction_amount = SubmittedNumber(null=True, blank=True)
     currency = models.CharField(max_length=10)
-    trade_fee = models.DecimalField(**AMOUNT, default=0)
-    tax = models.DecimalField(**AMOUNT, default=0)
-    transaction_fx_rate = _optional()
+    trade_fee = SubmittedNumber(default=0)
+    tax = SubmittedNumber(default=0)
+    transaction_fx_rate = SubmittedNumber(null=True, blank=True)
     lots = models.JSONField(null=True, blank=True)
-    ratio_new = _optional()
-    ratio_old = _optional()
+    ratio_new = SubmittedNumber(null=True, blank=True)
+    ratio_old = SubmittedNumber(null=True, blank=True)
     target_security_id = Id(null=True, blank=True)
-    cost_fraction = _optional()
+    cost_fraction = SubmittedNumber(null=True, blank=True)
     target_currency = models.CharField(max_length=10, null=True, blank=True)
-    target_amount = _optional()
+    target_amount = SubmittedNumber(null=True, blank=True)
     linked_portfolio_id = Id(null=True, blank=True)
     linked_transaction_id = Id(null=True, blank=True)
     acquisition_date = models.DateField(null=True, blank=True)

@@ -1,0 +1,85 @@
+"""The ledger as the calculators read it: many portfolios in one statement, only the columns that are booked."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from django.db import connection
+
+
+class LedgerEntry(NamedTuple):
+    """One version of a transaction, with the fields that booking needs: unsigned, money in `currency`."""
+
+    portfolio_id: str
+    transaction_id: str
+    version: int
+    status: str
+    transaction_type: str
+    security_id: str | None
+    transaction_date: datetime.date
+    transaction_time: datetime.time | None
+    quantity: Decimal | None
+    price: Decimal | None
+    gross_transaction_amount: Decimal | None
+    currency: str
+    trade_fee: Decimal
+    tax: Decimal
+    transaction_fx_rate: Decimal | None
+    ratio_new: Decimal | None
+    ratio_old: Decimal | None
+
+
+_FIELDS = ", ".join(f"t.{name}" for name in LedgerEntry._fields)
+
+
+class Change(NamedTuple):
+    """A recorded version, and how many versions of its transaction there are in all."""
+
+    entry: LedgerEntry
+    versions: int
+
+
+def changes_since(*, change_seqs: Mapping[str, int]) -> dict[str, list[Change]]:
+    """What each portfolio's ledger has gained after the change_seq given for it."""
+    changes: dict[str, list[Change]] = {portfolio_id: [] for portfolio_id in change_seqs}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {_FIELDS}, (SELECT count(*) FROM transactions AS v
+                               WHERE v.portfolio_id = t.portfolio_id AND v.transaction_id = t.transaction_id)
+            FROM unnest(%s::text[], %s::int8[]) AS asked(portfolio_id, change_seq)
+            JOIN transactions AS t ON t.portfolio_id = asked.portfolio_id AND t.change_seq > asked.change_seq
+            """,  # noqa: S608 - the columns are this module's own
+            [list(change_seqs), list(change_seqs.values())],
+        )
+        for *fields, versions in cursor.fetchall():
+            changes[fields[0]].append(Change(LedgerEntry._make(fields), versions))
+    return changes
+
+
+def whole_ledgers(*, portfolio_ids: Sequence[str]) -> dict[str, list[LedgerEntry]]:
+    """Every version of every transaction of the portfolios."""
+    ledgers: dict[str, list[LedgerEntry]] = {portfolio_id: [] for portfolio_id in portfolio_ids}
+    if not portfolio_ids:
+        return ledgers
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_FIELDS} FROM transactions AS t WHERE t.portfolio_id = ANY(%s)",  # noqa: S608 - as above
+            [list(portfolio_ids)],
+        )
+        for fields in cursor.fetchall():
+            ledgers[fields[0]].append(LedgerEntry._make(fields))
+    return ledgers
+
+
+def effective(versions: Sequence[LedgerEntry]) -> list[LedgerEntry]:
+    """What counts of the versions of one portfolio: the highest of each id, unless it is cancelled."""
+    highest: dict[str, LedgerEntry] = {}
+    for entry in versions:
+        standing = highest.get(entry.transaction_id)
+        if standing is None or entry.version > standing.version:
+            highest[entry.transaction_id] = entry
+    return [entry for entry in highest.values() if entry.status != "CANCELLED"]
