@@ -1,8 +1,9 @@
-"""What the calculators write: the state of each portfolio, its holdings now and through time, lots, disposals, exceptions.
+"""What the calculators write: the state of each portfolio, its holdings through time, lots, disposals, exceptions.
 
 Every row here can be made again from the ledger. A holding is a security or a currency's cash; `security_id` names
 either, `kind` says which. Local money is in the holding's `currency`, base money in the portfolio's base currency.
-Signed: a short holding and its cost are negative. A base figure is null where no exchange rate is known for it.
+Signed: a short holding and its cost are negative. A figure that misses an exchange rate is NaN, which NUMERIC keeps and
+which makes every sum it enters NaN too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from portfolio.models import Id
+from portfolio.money import exact, rounded
 
 
 class Number(models.Field):  # type: ignore[type-arg]
@@ -43,7 +45,7 @@ class PortfolioState(models.Model):
     portfolio_id = Id(primary_key=True)
     computed_seq = models.BigIntegerField(default=0)
     market_seq = models.BigIntegerField(default=0)
-    interests_seq = models.BigIntegerField(default=0, help_text="the computed_seq at which its interests last changed")
+    interests_seq = models.BigIntegerField(default=0, help_text="how often its interests have changed")
     base_currency = models.CharField(max_length=10, blank=True)
     cost_basis_method = models.CharField(max_length=10, blank=True)
     provisional = models.BooleanField(default=True)
@@ -72,6 +74,8 @@ class HoldingFigures(models.Model):
     """The running totals of a holding, at the end of some day or now.
 
     `cost_basis_base` sums the lots whose base cost is known; it is the whole only where `unrated_lots` is 0.
+    `trade_price` is the price of the last own trade; `split_ratio` multiplies up the splits so far, `trade_split_ratio`
+    those up to that trade.
     """
 
     portfolio_id = Id()
@@ -83,13 +87,18 @@ class HoldingFigures(models.Model):
     cost_basis_base = Number()
     unrated_lots = models.IntegerField(default=0)
     realized_gain = Number()
-    realized_gain_base = Number(null=True)
-    realized_fx_gain_base = Number(null=True)
+    realized_gain_base = Number()
+    realized_fx_gain_base = Number()
     income = Number()
-    income_base = Number(null=True)
-    fees_base = Number(null=True)
-    taxes_base = Number(null=True)
-    flags = ArrayField(models.CharField(max_length=20), default=list)
+    income_base = Number()
+    fees_base = Number()
+    taxes_base = Number()
+    split_ratio = Number()
+    trade_price = Number(null=True)
+    trade_price_currency = models.CharField(max_length=10, null=True)
+    trade_price_date = models.DateField(null=True)
+    trade_split_ratio = Number()
+    flags = ArrayField(models.TextField(), default=list)
 
     class Meta:
         abstract = True
@@ -99,7 +108,7 @@ class Position(HoldingFigures):
     """A holding as it stands after the last entry booked."""
 
     id = models.BigAutoField(primary_key=True)
-    first_date = models.DateField(help_text="of the first entry booked into it")
+    first_date = models.DateField(null=True, help_text="of the first entry booked into it")
 
     class Meta:
         db_table = "positions"
@@ -136,12 +145,14 @@ class Lot(models.Model):
     portfolio_id = Id()
     security_id = Id()
     acquisition_date = models.DateField()
-    acquisition_time_us = models.BigIntegerField(help_text="microseconds into the acquisition date; 24:00 is a whole day")
+    acquisition_time_us = models.BigIntegerField(
+        help_text="microseconds into the acquisition date; 24:00 is a whole day"
+    )
     opening_transaction_id = Id()
     opening_portfolio_id = Id()
     quantity = Number()
     cost_basis = Number()
-    cost_basis_base = Number(null=True)
+    cost_basis_base = Number()
 
     class Meta:
         db_table = "lots"
@@ -161,6 +172,12 @@ class Lot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.security_id} {self.opening_transaction_id}: {self.quantity}"
+
+    @property
+    def unit_cost(self) -> Decimal:
+        """Cost of one unit, in the holding's currency."""
+        with exact():
+            return rounded(self.cost_basis / self.quantity)
 
 
 class Disposal(models.Model):
@@ -182,10 +199,10 @@ class Disposal(models.Model):
     proceeds = Number()
     cost_basis = Number()
     realized_gain = Number()
-    proceeds_base = Number(null=True)
-    cost_basis_base = Number(null=True)
-    realized_gain_base = Number(null=True)
-    realized_fx_gain_base = Number(null=True)
+    proceeds_base = Number()
+    cost_basis_base = Number()
+    realized_gain_base = Number()
+    realized_fx_gain_base = Number()
 
     class Meta:
         db_table = "disposals"
@@ -200,9 +217,14 @@ class Disposal(models.Model):
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.security_id} {self.closing_transaction_id}: {self.quantity}"
 
+    @property
+    def days_held(self) -> int | None:
+        """Days from acquisition to disposal."""
+        return (self.disposal_date - self.acquisition_date).days if self.acquisition_date else None
+
 
 class BookingException(models.Model):
-    """A transaction that is left out of the positions, or booked otherwise than it asked, and why; it heals by itself."""
+    """A transaction left out of the positions, or booked otherwise than it asked, and why; it heals by itself."""
 
     id = models.BigAutoField(primary_key=True)
     portfolio_id = Id()

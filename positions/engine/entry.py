@@ -1,0 +1,165 @@
+"""Enrichment: a transaction as submitted becomes an entry that can be booked.
+
+What an entry adds depends on what may still arrive (an instrument's price factor, a rate), so it is derived at every
+calculation and never stored: the gross amount, and the rate from trade currency to base.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple, Protocol
+
+from portfolio.money import ONE, UNKNOWN, ZERO, rounded
+from portfolio.transaction_types import FIRST_AT_END_OF_DAY, TRANSACTION_TYPES
+from positions.engine.rates import RateTable
+
+END_OF_DAY_US = 24 * 60 * 60 * 1_000_000
+"""24:00, in microseconds into the day."""
+
+
+class EntryKey(NamedTuple):
+    """Where an entry stands in booking order: trade date, microseconds into it, rank of its type, id."""
+
+    date: datetime.date
+    time_us: int
+    rank: int
+    transaction_id: str
+
+
+class LedgerTransaction(Protocol):
+    """A normalised transaction, as the ledger keeps it: unsigned, money in `currency`."""
+
+    @property
+    def transaction_id(self) -> str: ...
+    @property
+    def transaction_type(self) -> str: ...
+    @property
+    def security_id(self) -> str | None: ...
+    @property
+    def transaction_date(self) -> datetime.date: ...
+    @property
+    def transaction_time(self) -> datetime.time | None: ...
+    @property
+    def quantity(self) -> Decimal | None: ...
+    @property
+    def price(self) -> Decimal | None: ...
+    @property
+    def gross_transaction_amount(self) -> Decimal | None: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def trade_fee(self) -> Decimal: ...
+    @property
+    def tax(self) -> Decimal: ...
+    @property
+    def transaction_fx_rate(self) -> Decimal | None: ...
+    @property
+    def ratio_new(self) -> Decimal | None: ...
+    @property
+    def ratio_old(self) -> Decimal | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentTerms:
+    """What the engine needs to know of an instrument."""
+
+    currency: str
+    price_factor: Decimal = ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The settings of a portfolio and the market it is booked in."""
+
+    portfolio_id: str
+    base_currency: str
+    cost_basis_method: str = "FIFO"
+    cash_tracked: bool = True
+    allow_short: bool = False
+    fees_in_cost: bool = True
+    instruments: Mapping[str, InstrumentTerms] = field(default_factory=dict)
+    rates: RateTable = field(default_factory=RateTable)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A transaction ready to be booked.
+
+    `gross`, `fee` and `tax` are in `currency`, the trade currency, unsigned. `rate` is base for one unit of it; UNKNOWN
+    where there is none.
+    """
+
+    key: EntryKey
+    transaction_type: str
+    security_id: str | None
+    quantity: Decimal
+    price: Decimal | None
+    gross: Decimal
+    fee: Decimal
+    tax: Decimal
+    currency: str
+    rate: Decimal
+    rate_is_stale: bool = False
+    ratio: Decimal = ONE
+
+    @property
+    def transaction_id(self) -> str:
+        return self.key.transaction_id
+
+    @property
+    def date(self) -> datetime.date:
+        return self.key.date
+
+    def base(self, amount: Decimal) -> Decimal:
+        """An amount of trade currency in base, at the rate used."""
+        return rounded(amount * self.rate) if amount else ZERO
+
+
+def key_of(transaction: LedgerTransaction) -> EntryKey:
+    """Where the transaction stands in booking order."""
+    rank = TRANSACTION_TYPES[transaction.transaction_type].rank
+    time = transaction.transaction_time
+    if time is None:
+        time_us = END_OF_DAY_US if rank >= FIRST_AT_END_OF_DAY else 0
+    else:
+        time_us = ((time.hour * 60 + time.minute) * 60 + time.second) * 1_000_000 + time.microsecond
+    return EntryKey(transaction.transaction_date, time_us, rank, transaction.transaction_id)
+
+
+def enrich(transaction: LedgerTransaction, terms: Terms) -> Entry:
+    """The entry of a transaction, under the portfolio's terms. Needs the arithmetic of `portfolio.money.exact`."""
+    quantity, price = transaction.quantity or ZERO, transaction.price
+    gross = transaction.gross_transaction_amount
+    if gross is None and price is not None:
+        instrument = terms.instruments.get(transaction.security_id or "")
+        gross = rounded(quantity * price * instrument.price_factor) if instrument else rounded(quantity * price)
+    rate, stale = _rate_used(transaction, terms)
+    new, old = transaction.ratio_new, transaction.ratio_old
+    return Entry(
+        key=key_of(transaction),
+        transaction_type=transaction.transaction_type,
+        security_id=transaction.security_id,
+        quantity=quantity,
+        price=price,
+        gross=gross or ZERO,
+        fee=transaction.trade_fee,
+        tax=transaction.tax,
+        currency=transaction.currency,
+        rate=rate,
+        rate_is_stale=stale,
+        ratio=new / old if new and old else ONE,
+    )
+
+
+def _rate_used(transaction: LedgerTransaction, terms: Terms) -> tuple[Decimal, bool]:
+    """The rate to base and whether it is stale: 1 for the base currency itself, else as dealt, else the market's."""
+    if transaction.currency == terms.base_currency:
+        return ONE, False
+    if transaction.transaction_fx_rate is not None:
+        return transaction.transaction_fx_rate, False
+    day = transaction.transaction_date
+    market = terms.rates.market(transaction.currency, terms.base_currency, day)
+    return (market.value, market.stale_on(day)) if market else (UNKNOWN, False)

@@ -1,0 +1,112 @@
+"""Valuation: what a holding is worth on a day, from the price and the rates of that day (FINANCE.md 6).
+
+The price used is the later of the last market price on or before the day and the last own trade; the market price where
+both are of one day. Prices are as quoted on their day: a split booked after the price's day divides it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from decimal import Decimal
+
+from portfolio.money import ONE, UNKNOWN, ZERO, rounded
+from positions.engine.lots import Holding
+from positions.engine.rates import RateTable
+
+STALE_AFTER_TRADING_DAYS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPrice:
+    """A quote, and the product of the portfolio's splits of the security up to the end of the quote's day."""
+
+    price: Decimal
+    currency: str
+    price_date: datetime.date
+    split_ratio: Decimal = ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """A holding on a day. A figure without a price or a rate is UNKNOWN; `missing` says which of the two it is."""
+
+    price: Decimal | None
+    price_date: datetime.date | None
+    price_source: str | None
+    fx_rate: Decimal
+    market_value: Decimal
+    market_value_base: Decimal
+    unrealized_gain: Decimal
+    unrealized_gain_base: Decimal
+    unrealized_fx_gain_base: Decimal
+    missing: str
+    flags: tuple[str, ...]
+
+
+def value_holding(
+    held: Holding,
+    *,
+    day: datetime.date,
+    market_price: MarketPrice | None,
+    price_factor: Decimal,
+    base_currency: str,
+    rates: RateTable,
+) -> Valuation:
+    """The value of a security's holding at the end of a day. Needs the arithmetic of `portfolio.money.exact`."""
+    flags: set[str] = set()
+    price, price_date, source = _price_used(held, day, market_price, rates, flags)
+    rate = rates.market(held.currency, base_currency, day)
+    if rate and rate.stale_on(day):
+        flags.add("STALE_FX_RATE")
+    if price_date and trading_days_between(price_date, day) > STALE_AFTER_TRADING_DAYS:
+        flags.add("STALE")
+    fx_rate = rate.value if rate else UNKNOWN
+    cost_base = UNKNOWN if held.unrated_lots else held.cost_basis_base
+    value = ZERO if not held.quantity else rounded(held.quantity * (UNKNOWN if price is None else price) * price_factor)
+    value_base = rounded(value * fx_rate) if value else ZERO
+    return Valuation(
+        price=None if price is None else rounded(price),
+        price_date=price_date,
+        price_source=source,
+        fx_rate=fx_rate,
+        market_value=value,
+        market_value_base=value_base,
+        unrealized_gain=value - held.cost_basis,
+        unrealized_gain_base=value_base - cost_base,
+        unrealized_fx_gain_base=(rounded(held.cost_basis * fx_rate) if held.cost_basis else ZERO) - cost_base,
+        missing="MISSING_PRICE" if price is None and held.quantity else "MISSING_FX_RATE",
+        flags=tuple(sorted(flags)),
+    )
+
+
+def trading_days_between(after: datetime.date, until: datetime.date) -> int:
+    """How many days from Monday to Friday lie in (after, until]."""
+    return max(0, _weekdays_before(until) - _weekdays_before(after))
+
+
+def _weekdays_before(day: datetime.date) -> int:
+    weeks, weekday = divmod(day.toordinal() - 1, 7)
+    return weeks * 5 + min(weekday + 1, 5)
+
+
+def _price_used(
+    held: Holding, day: datetime.date, market: MarketPrice | None, rates: RateTable, flags: set[str]
+) -> tuple[Decimal | None, datetime.date | None, str | None]:
+    own_date = held.trade_price_date
+    if market and (own_date is None or market.price_date >= own_date):
+        price, currency, price_date, source = market.price, market.currency, market.price_date, "MARKET"
+        ratio_then = market.split_ratio
+    elif own_date is not None and held.trade_price is not None and held.trade_price_currency is not None:
+        price, currency, price_date, source = held.trade_price, held.trade_price_currency, own_date, "TRADE"
+        ratio_then = held.trade_split_ratio
+        flags.add("FROM_TRADE")
+    else:
+        return None, None, None
+    if held.split_ratio != ratio_then:
+        price = price * ratio_then / held.split_ratio
+    if currency != held.currency:
+        flags.add("CONVERTED")
+        rate = rates.market(currency, held.currency, day)
+        price = price * rate.value if rate else UNKNOWN
+    return price, price_date, source

@@ -1,0 +1,210 @@
+"""Figures as an answer gives them: the words of the contract, decimals as strings, and a reason where one is missing.
+
+Everything a reader is told about a portfolio at the end of a day is made here from holdings, lots and disposals,
+wherever these come from: read from the tables, or booked just now for `evaluate`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from portfolio.money import ONE, UNKNOWN, ZERO, exact, plain, rounded
+from positions.engine.booking import BookingProblem, Disposal
+from positions.engine.entry import InstrumentTerms
+from positions.engine.lots import Holding, Kind, Lot
+from positions.engine.rates import RateTable
+from positions.engine.valuation import MarketPrice, Valuation, value_holding
+
+Figure = str | dict[str, str]
+
+_DETAILS = {
+    "MISSING_PRICE": "no price on or before the day, neither of the market nor of an own trade",
+    "MISSING_FX_RATE": "no exchange rate on or before the day leads from one currency to the other",
+    "NO_CAPITAL": "the portfolio is worth nothing that the holding could be a part of",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A portfolio at the end of a day: its holdings, and the market they are valued at."""
+
+    base_currency: str
+    as_of: datetime.date
+    cash_tracked: bool
+    holdings: Sequence[Holding]
+    market_prices: Mapping[str, MarketPrice]
+    instruments: Mapping[str, InstrumentTerms]
+    rates: RateTable
+
+
+def figure(number: Decimal | None, missing: str = "MISSING_FX_RATE") -> Figure | None:
+    """A number as a plain decimal string; where it is unknown, the code and a sentence that say why."""
+    if number is None:
+        return None
+    return unavailable(missing) if number.is_nan() else plain(number)
+
+
+def unavailable(code: str) -> dict[str, str]:
+    """What stands in the place of a figure that cannot be computed."""
+    return {"unavailable": code, "detail": _DETAILS[code]}
+
+
+def portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
+    """`positions`, `cash` and `totals` of the contract. `closed`: holdings of nothing are listed too."""
+    with exact():
+        return _portfolio_answer(snapshot, closed=closed)
+
+
+def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
+    securities = [held for held in snapshot.holdings if held.key.kind is Kind.SECURITY]
+    securities.sort(key=lambda held: held.key.security_id)
+    valued = [(held, _value(held, snapshot)) for held in securities]
+    cash = sorted((h for h in snapshot.holdings if h.key.kind is Kind.CASH), key=lambda held: held.key.security_id)
+    balances = [(held, _cash_base(held, snapshot)) for held in cash] if snapshot.cash_tracked else []
+    securities_base = sum((valuation.market_value_base for _, valuation in valued), ZERO)
+    cash_base = sum((base for _, base in balances), ZERO)
+    value = securities_base + cash_base
+    missing = next((v.missing for _, v in valued if v.market_value_base.is_nan()), "MISSING_FX_RATE")
+    return {
+        "positions": [
+            _position_answer(held, valuation, value, missing)
+            for held, valuation in valued
+            if held.first_date and (held.quantity or closed)
+        ],
+        "cash": [_cash_answer(held, base) for held, base in balances],
+        "totals": {
+            "value": figure(value, missing),
+            "securities": figure(securities_base, missing),
+            "cash": figure(cash_base),
+            "cost_basis": figure(sum((_cost_basis_base(held) for held in securities), ZERO)),
+            "realized_gain": figure(sum((held.realized_gain_base for held in securities), ZERO)),
+            "unrealized_gain": figure(sum((v.unrealized_gain_base for _, v in valued), ZERO), missing),
+            "income": figure(sum((held.income_base for held in snapshot.holdings), ZERO)),
+            "fees": figure(sum((held.fees_base for held in snapshot.holdings), ZERO)),
+            "taxes": figure(sum((held.taxes_base for held in snapshot.holdings), ZERO)),
+        },
+    }
+
+
+def _value(held: Holding, snapshot: Snapshot) -> Valuation:
+    security_id = held.key.security_id
+    instrument = snapshot.instruments.get(security_id)
+    return value_holding(
+        held,
+        day=snapshot.as_of,
+        market_price=snapshot.market_prices.get(security_id),
+        price_factor=instrument.price_factor if instrument else ONE,
+        base_currency=snapshot.base_currency,
+        rates=snapshot.rates,
+    )
+
+
+def _cash_base(held: Holding, snapshot: Snapshot) -> Decimal:
+    if not held.quantity:
+        return ZERO
+    rate = snapshot.rates.market(held.currency, snapshot.base_currency, snapshot.as_of)
+    return rounded(held.quantity * rate.value) if rate else UNKNOWN
+
+
+def _cost_basis_base(held: Holding) -> Decimal:
+    return UNKNOWN if held.unrated_lots else held.cost_basis_base
+
+
+def _position_answer(held: Holding, valuation: Valuation, total: Decimal, total_missing: str) -> dict[str, Any]:
+    missing = valuation.missing
+    weight: Figure | None
+    if total.is_nan() or total:
+        weight = figure(rounded(valuation.market_value_base / total), total_missing)
+    else:
+        weight = unavailable("NO_CAPITAL")
+    return {
+        "security_id": held.key.security_id,
+        "currency": held.currency,
+        "quantity": plain(held.quantity),
+        "cost_basis": figure(held.cost_basis),
+        "cost_basis_base": figure(_cost_basis_base(held)),
+        "average_cost": figure(rounded(held.cost_basis / held.quantity)) if held.quantity else None,
+        "realized_gain": figure(held.realized_gain),
+        "realized_gain_base": figure(held.realized_gain_base),
+        "realized_fx_gain_base": figure(held.realized_fx_gain_base),
+        "income": figure(held.income),
+        "income_base": figure(held.income_base),
+        "price": unavailable("MISSING_PRICE") if valuation.price is None else figure(valuation.price),
+        "price_date": valuation.price_date,
+        "price_source": valuation.price_source,
+        "fx_rate": figure(valuation.fx_rate),
+        "market_value": figure(valuation.market_value, missing),
+        "market_value_base": figure(valuation.market_value_base, missing),
+        "unrealized_gain": figure(valuation.unrealized_gain, missing),
+        "unrealized_gain_base": figure(valuation.unrealized_gain_base, missing),
+        "unrealized_fx_gain_base": figure(valuation.unrealized_fx_gain_base),
+        "weight": weight,
+        "flags": sorted(held.flags.union(valuation.flags)),
+    }
+
+
+def _cash_answer(held: Holding, balance_base: Decimal) -> dict[str, Any]:
+    return {
+        "currency": held.currency,
+        "balance": plain(held.quantity),
+        "balance_base": figure(balance_base),
+        "cost_base": figure(_cost_basis_base(held)),
+        "realized_fx_gain_base": figure(held.realized_fx_gain_base),
+        "unrealized_fx_gain_base": figure(balance_base - _cost_basis_base(held)),
+    }
+
+
+def lot_answer(security_id: str, lot: Lot) -> dict[str, Any]:
+    """A lot of the contract: local money, and base."""
+    with exact():
+        return {
+            "security_id": security_id,
+            "transaction_id": lot.key.opening_transaction_id,
+            "acquisition_date": lot.key.acquisition_date,
+            "quantity": plain(lot.quantity),
+            "unit_cost": figure(rounded(lot.cost_basis / lot.quantity)),
+            "cost_basis": figure(lot.cost_basis),
+            "cost_basis_base": figure(lot.cost_basis_base),
+        }
+
+
+def disposal_answer(disposal: Disposal) -> dict[str, Any]:
+    """A disposal of the contract, as it was just booked."""
+    with exact():
+        return {
+            "security_id": disposal.security_id,
+            "opening_transaction_id": disposal.opening.opening_transaction_id,
+            "closing_transaction_id": disposal.closing.transaction_id,
+            "acquisition_date": disposal.opening.acquisition_date,
+            "disposal_date": disposal.closing.date,
+            "days_held": (disposal.closing.date - disposal.opening.acquisition_date).days,
+            "quantity": plain(disposal.quantity),
+            "proceeds": figure(disposal.proceeds),
+            "cost_basis": figure(disposal.cost_basis),
+            "realized_gain": figure(disposal.realized_gain),
+            "proceeds_base": figure(disposal.proceeds_base),
+            "cost_basis_base": figure(disposal.cost_basis_base),
+            "realized_gain_base": figure(disposal.realized_gain_base),
+            "realized_fx_gain_base": figure(disposal.realized_fx_gain_base),
+        }
+
+
+def exception_answer(problem: BookingProblem) -> dict[str, Any]:
+    """An exception of the contract."""
+    return {
+        "code": problem.code,
+        "transaction_id": problem.entry.transaction_id,
+        "security_id": problem.entry.security_id,
+        "quantity": figure(problem.quantity),
+        "detail": problem.detail,
+    }
+
+
+def lots_answer(holdings: Iterable[Holding]) -> list[dict[str, Any]]:
+    """The open lots of securities, by security and age."""
+    securities = sorted((h for h in holdings if h.key.kind is Kind.SECURITY), key=lambda held: held.key.security_id)
+    return [lot_answer(held.key.security_id, lot) for held in securities for lot in held.open_lots()]

@@ -1,0 +1,84 @@
+"""The market as the calculators see it: instruments' terms, and all rates kept in memory up to a market_seq.
+
+Rates are few and read by every calculation, so a process keeps them and only reads what is newer than what it has. It
+reads inside the calculation's own snapshot, which never sees less than the one before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+from django.db import connection
+
+from portfolio.models import FxRate, Instrument, MarketMark
+from positions.engine.entry import InstrumentTerms
+from positions.engine.rates import RateTable
+
+
+class MarketMemory:
+    """Rates as of a market_seq, brought up to date by `refresh`; one a process, shared by its threads."""
+
+    def __init__(self) -> None:
+        self._refreshing = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Start with nothing, as for another database."""
+        self.rates = RateTable()
+        self.market_seq = 0
+
+    def refresh(self) -> int:
+        """Read what has been recorded since the last time; the market_seq that this database snapshot sees."""
+        newest = MarketMark.objects.values_list("market_seq", flat=True).first() or 0
+        with self._refreshing:
+            if newest > self.market_seq:
+                rows = FxRate.objects.filter(superseded_at=None, market_seq__gt=self.market_seq)
+                for row in rows.values_list("from_currency", "to_currency", "rate_date", "rate").iterator():
+                    self.rates.put(*row)
+                self.market_seq = newest
+        return newest
+
+
+market = MarketMemory()
+"""What this process remembers of the market."""
+
+
+def instrument_terms(security_ids: Collection[str]) -> dict[str, InstrumentTerms]:
+    """What is known of the securities; one without attributes is left out."""
+    rows = Instrument.objects.filter(security_id__in=security_ids)
+    return {
+        security_id: InstrumentTerms(currency, price_factor)
+        for security_id, currency, price_factor in rows.values_list("security_id", "currency", "price_factor")
+    }
+
+
+def touched_by_market(portfolio_ids: Collection[str]) -> set[str]:
+    """Those of the portfolios whose bookings rest on attributes or rates recorded after they were computed.
+
+    A rate of a day after the last entry booked changes nothing that is booked. Of a cross rate, one leg is always
+    in the holding's currency or in base.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.portfolio_id
+            FROM portfolio_states AS s
+            WHERE s.portfolio_id = ANY(%(ids)s) AND s.last_date IS NOT NULL AND (
+                EXISTS (
+                    SELECT 1 FROM instruments AS i
+                    JOIN positions AS p ON p.security_id = i.security_id AND p.kind = 'SECURITY'
+                    WHERE p.portfolio_id = s.portfolio_id AND i.market_seq > s.market_seq
+                )
+                OR EXISTS (
+                    SELECT 1 FROM fx_rates AS r
+                    JOIN positions AS p ON p.portfolio_id = s.portfolio_id AND p.currency <> s.base_currency
+                    WHERE r.market_seq > s.market_seq AND r.rate_date <= s.last_date
+                      AND (r.from_currency IN (p.currency, s.base_currency)
+                           OR r.to_currency IN (p.currency, s.base_currency))
+                )
+            )
+            """,
+            {"ids": list(portfolio_ids)},
+        )
+        return {portfolio_id for (portfolio_id,) in cursor.fetchall()}

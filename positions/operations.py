@@ -1,0 +1,280 @@
+"""Calculating positions: what is owed of a batch of portfolios, in one database transaction.
+
+The states of the portfolios are locked in sorted order under REPEATABLE READ and updated, so that two calculators never
+compute one portfolio from two snapshots: the later one fails to serialise and starts again.
+
+Work in order costs what is new: entries that sort after the last one booked are appended to the stored holdings.
+Anything else (a back-dated trade, a correction, new settings, a rate that arrived late) books the portfolio anew. Both
+go through the same fold, `engine.booking.book`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+from django.db import transaction as db_transaction
+
+from portfolio.models import CashMode, Portfolio, PortfolioChange
+from portfolio.streaming.messages import HeldSince, PositionCalculation, PositionCalculationDone
+from positions.engine.entry import EntryKey, Terms, key_of
+from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.market import instrument_terms, market, touched_by_market
+from positions.models import PortfolioState, Position
+from positions.storage import HoldingName, read_holdings, update_states
+from positions.writing import Outcome, book_portfolio, write
+from transactions.entries import Change, LedgerEntry, changes_since, effective, whole_ledgers
+
+SERIALIZATION_ATTEMPTS_MAX = 5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be booked of one portfolio, in booking order."""
+
+    state: PortfolioState
+    entries: Sequence[LedgerEntry]
+    anew: bool
+
+
+def calculate_positions(
+    requests: Mapping[str, PositionCalculation], *, now: datetime.datetime
+) -> list[PositionCalculationDone]:
+    """Bring the positions of the portfolios up to date, and say how far each now is.
+
+    One that cannot be calculated is left as it was, its state says why, and the others go on. Raises OperationalError
+    or InterfaceError where the database is away.
+    """
+    try:
+        return _calculate(requests, now)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(requests) > 1:
+            # One of them is at fault; by itself it is found, and only it fails.
+            return [done for one, r in requests.items() for done in calculate_positions({one: r}, now=now)]
+        (portfolio_id,) = requests
+        log.exception("calculation_failed", portfolio_id=portfolio_id)
+        return [_mark_failed(portfolio_id, error, now)]
+
+
+def _calculate(requests: Mapping[str, PositionCalculation], now: datetime.datetime) -> list[PositionCalculationDone]:
+    for attempt in range(1, SERIALIZATION_ATTEMPTS_MAX + 1):
+        try:
+            with db_transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                return _calculate_in_snapshot(requests, now)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
+                raise
+            if attempt == SERIALIZATION_ATTEMPTS_MAX:
+                raise
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _calculate_in_snapshot(
+    requests: Mapping[str, PositionCalculation], now: datetime.datetime
+) -> list[PositionCalculationDone]:
+    states = _lock_states(sorted(requests))
+    market_seq = market.refresh()
+    marks = PortfolioChange.objects.in_bulk(states.keys())
+    work = _plan(states, marks, rebuild={p for p, request in requests.items() if request.rebuild})
+    terms = _terms(work)
+    outcomes = _book(work, terms)
+    write(outcomes)
+    for one, outcome in zip(work, outcomes, strict=True):
+        _advance(one, terms[one.state.portfolio_id], outcome)
+    for portfolio_id, state in states.items():
+        state.computed_seq = marks[portfolio_id].change_seq if portfolio_id in marks else 0
+        state.market_seq, state.computed_at, state.error = market_seq, now, ""
+    update_states(list(states.values()))
+    return _dones(requests, states)
+
+
+def _lock_states(portfolio_ids: Sequence[str]) -> dict[str, PortfolioState]:
+    """The states of the portfolios, locked in order; made where there were none."""
+    PortfolioState.objects.bulk_create(
+        [PortfolioState(portfolio_id=portfolio_id) for portfolio_id in portfolio_ids], ignore_conflicts=True
+    )
+    rows = PortfolioState.objects.select_for_update().filter(portfolio_id__in=portfolio_ids).order_by("portfolio_id")
+    return {state.portfolio_id: state for state in rows}
+
+
+# --- what is to be done -------------------------------------------------------------------------------------------
+
+
+def _plan(
+    states: Mapping[str, PortfolioState], marks: Mapping[str, PortfolioChange], *, rebuild: set[str]
+) -> list[_Work]:
+    """What has to be booked of each portfolio; those of which nothing is owed are left out."""
+    anew = {p for p in rebuild if p in marks}
+    anew |= {p for p, mark in marks.items() if states[p].computed_seq and mark.rebuild_seq > states[p].computed_seq}
+    anew |= touched_by_market(states.keys() - anew)
+    grown = {p: states[p].computed_seq for p, mark in marks.items() if mark.change_seq > states[p].computed_seq}
+    changes = changes_since(change_seqs={p: seq for p, seq in grown.items() if p not in anew})
+    work: list[_Work] = []
+    for portfolio_id, of_portfolio in changes.items():
+        state = states[portfolio_id]
+        appended = _appended(state, of_portfolio)
+        if appended is None:
+            anew.add(portfolio_id)
+        else:
+            work.append(_Work(state, appended, anew=False))
+    for portfolio_id, versions in whole_ledgers(portfolio_ids=sorted(anew)).items():
+        entries = sorted(effective(versions), key=key_of)
+        work.append(_Work(states[portfolio_id], entries, anew=True))
+    return work
+
+
+def _appended(state: PortfolioState, changes: Sequence[Change]) -> list[LedgerEntry] | None:
+    """The new entries where all of them sort after the last one booked and none replaces another; None otherwise."""
+    fresh = not state.computed_seq
+    if not fresh and any(change.versions > 1 for change in changes):
+        return None
+    entries = sorted(effective([change.entry for change in changes]), key=key_of)
+    if entries and state.last_date and key_of(entries[0]) <= _last_key(state):
+        return None
+    return entries
+
+
+def _last_key(state: PortfolioState) -> EntryKey:
+    assert state.last_date is not None, "something was booked"
+    return EntryKey(state.last_date, state.last_time_us, state.last_rank, state.last_transaction_id)
+
+
+def _terms(work: Sequence[_Work]) -> dict[str, Terms]:
+    """The terms each portfolio is booked under; those of a provisional one follow from its first entry."""
+    settings = Portfolio.objects.in_bulk([one.state.portfolio_id for one in work])
+    securities = {entry.security_id for one in work for entry in one.entries if entry.security_id}
+    instruments = instrument_terms(securities)
+    terms: dict[str, Terms] = {}
+    for one in work:
+        portfolio_id, state = one.state.portfolio_id, one.state
+        known = settings.get(portfolio_id)
+        if known:
+            terms[portfolio_id] = Terms(
+                portfolio_id=portfolio_id,
+                base_currency=known.base_currency,
+                cost_basis_method=known.cost_basis_method,
+                cash_tracked=known.cash_mode == CashMode.TRACKED,
+                allow_short=known.allow_short,
+                fees_in_cost=known.fees_in_cost,
+                instruments=instruments,
+                rates=market.rates,
+            )
+        else:
+            goes_on = state.last_date is not None and not one.anew
+            base_currency = state.base_currency if goes_on or not one.entries else one.entries[0].currency
+            terms[portfolio_id] = Terms(
+                portfolio_id, base_currency, cash_tracked=False, instruments=instruments, rates=market.rates
+            )
+        state.provisional = known is None
+    return terms
+
+
+# --- booking ------------------------------------------------------------------------------------------------------
+
+
+def _book(work: Sequence[_Work], terms: Mapping[str, Terms]) -> list[Outcome]:
+    names: dict[HoldingName, bool] = {}
+    for one in work:
+        if not one.anew and one.state.last_date is not None:
+            averaged = terms[one.state.portfolio_id].cost_basis_method == "AVCO"
+            for name, needs_lots in _named(one):
+                names[name] = names.get(name, False) or needs_lots or averaged
+    needed = [name for name, needs_lots in names.items() if needs_lots and name.key.kind is Kind.SECURITY]
+    stored: dict[str, dict[HoldingKey, Holding]] = {one.state.portfolio_id: {} for one in work}
+    for name, held in read_holdings(list(names), lots_needed=needed).items():
+        stored[name.portfolio_id][name.key] = held
+    return [
+        book_portfolio(
+            terms[one.state.portfolio_id],
+            one.entries,
+            stored[one.state.portfolio_id],
+            anew=one.anew,
+            last_date=one.state.last_date,
+        )
+        for one in work
+    ]
+
+
+def _named(one: _Work) -> list[tuple[HoldingName, bool]]:
+    """The holdings that the entries are booked into, and whether their lots are likely to be needed."""
+    portfolio_id = one.state.portfolio_id
+    names = []
+    for entry in one.entries:
+        names.append((HoldingName(portfolio_id, HoldingKey(Kind.CASH, entry.currency)), False))
+        if entry.security_id:
+            key = HoldingKey(Kind.SECURITY, entry.security_id)
+            names.append((HoldingName(portfolio_id, key), entry.transaction_type != "BUY"))
+    return names
+
+
+def _advance(one: _Work, terms: Terms, outcome: Outcome) -> None:
+    """Put into the state what was booked."""
+    state = one.state
+    state.base_currency, state.cost_basis_method = terms.base_currency, terms.cost_basis_method
+    if one.anew and not one.entries:
+        state.last_date = None
+    if one.entries:
+        last = key_of(one.entries[-1])
+        state.last_date, state.last_time_us, state.last_rank, state.last_transaction_id = last
+    if outcome.opens_holdings:
+        state.interests_seq += 1
+
+
+# --- what is said afterwards --------------------------------------------------------------------------------------
+
+
+def _dones(
+    requests: Mapping[str, PositionCalculation], states: Mapping[str, PortfolioState]
+) -> list[PositionCalculationDone]:
+    news = {p for p, state in states.items() if state.interests_seq > requests[p].interests_seq}
+    interests = _interests({p: states[p].base_currency for p in news})
+    return [
+        PositionCalculationDone(
+            portfolio_id=portfolio_id,
+            computed_seq=state.computed_seq,
+            market_seq=state.market_seq,
+            interests_seq=state.interests_seq,
+            interests=tuple(interests.get(portfolio_id, ())),
+        )
+        for portfolio_id, state in states.items()
+    ]
+
+
+def _interests(base_currencies: Mapping[str, str]) -> dict[str, list[HeldSince]]:
+    """What each portfolio's figures depend on: every security, and the currencies of every exchange it makes."""
+    since: dict[str, dict[tuple[str, str], datetime.date]] = {p: {} for p in base_currencies}
+    rows = Position.objects.filter(portfolio_id__in=base_currencies).exclude(first_date=None)
+    for portfolio_id, kind, security_id, currency, first_date in rows.values_list(
+        "portfolio_id", "kind", "security_id", "currency", "first_date"
+    ):
+        depends_on = [("SECURITY", security_id)] if kind == Kind.SECURITY else []
+        base_currency = base_currencies[portfolio_id]
+        if currency != base_currency:
+            depends_on += [("CURRENCY", currency), ("CURRENCY", base_currency)]
+        assert first_date is not None, "left out above"
+        for name in depends_on:
+            since[portfolio_id][name] = min(first_date, since[portfolio_id].get(name, first_date))
+    return {
+        portfolio_id: [HeldSince(kind=kind, name=name, since_date=day) for (kind, name), day in sorted(names.items())]  # type: ignore[arg-type]
+        for portfolio_id, names in since.items()
+    }
+
+
+def _mark_failed(portfolio_id: str, error: Exception, now: datetime.datetime) -> PositionCalculationDone:
+    """Say in the portfolio's state why it could not be calculated; what was computed before stands."""
+    reason = f"{type(error).__name__}: {error}"
+    state, _ = PortfolioState.objects.get_or_create(portfolio_id=portfolio_id)
+    PortfolioState.objects.filter(portfolio_id=portfolio_id).update(error=reason, computed_at=now)
+    return PositionCalculationDone(
+        portfolio_id=portfolio_id, computed_seq=state.computed_seq, market_seq=state.market_seq, error=reason
+    )

@@ -1,0 +1,125 @@
+"""Reading positions: everything from rows, within one snapshot, so that no answer mixes two calculations."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db import transaction as db_transaction
+
+from portfolio.models import CashMode, Portfolio, PortfolioChange
+from portfolio.money import ONE
+from positions.engine.lots import Holding, Kind
+from positions.engine.valuation import MarketPrice
+from positions.figures import Snapshot
+from positions.market import instrument_terms, market, touched_by_market
+from positions.models import BookingException, PortfolioState
+from positions.storage import FIGURES, holding_of
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Calculations are still on the way, since a moment; `error` says why the last one failed, if it did."""
+
+    since: datetime.datetime
+    error: str
+
+
+@contextmanager
+def one_snapshot() -> Iterator[None]:
+    """Within, all reads see the database as it stood at the first of them."""
+    with db_transaction.atomic():
+        if len(connection.atomic_blocks) == 1:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
+def state_of(*, portfolio_id: str) -> PortfolioState:
+    """How far the portfolio is calculated; an empty state where nothing ever was."""
+    return PortfolioState.objects.filter(portfolio_id=portfolio_id).first() or PortfolioState(portfolio_id=portfolio_id)
+
+
+def pending_of(*, state: PortfolioState, mark: PortfolioChange) -> Pending | None:
+    """What of the portfolio is recorded and not yet calculated; none where its rows are up to date."""
+    if mark.change_seq > state.computed_seq or touched_by_market([state.portfolio_id]):
+        return Pending(mark.recorded_at, state.error)
+    return None
+
+
+def snapshot_of(*, state: PortfolioState, as_of: datetime.date) -> Snapshot:
+    """The portfolio at the end of a day: what the rows say was held, and what was quoted then."""
+    settings = Portfolio.objects.filter(portfolio_id=state.portfolio_id).first()
+    holdings = _holdings(state, as_of)
+    market.refresh()
+    securities = [held for held in holdings if held.key.kind is Kind.SECURITY]
+    return Snapshot(
+        base_currency=settings.base_currency if settings else state.base_currency,
+        as_of=as_of,
+        cash_tracked=settings is not None and settings.cash_mode == CashMode.TRACKED,
+        holdings=holdings,
+        market_prices=_market_prices(state.portfolio_id, securities, as_of),
+        instruments=instrument_terms([held.key.security_id for held in securities]),
+        rates=market.rates,
+    )
+
+
+def exceptions_of(*, portfolio_id: str, until: datetime.date) -> Sequence[BookingException]:
+    """The open exceptions of transactions up to a day."""
+    rows = BookingException.objects.filter(portfolio_id=portfolio_id, transaction_date__lte=until)
+    return list(rows.order_by("transaction_date", "transaction_id"))
+
+
+def _holdings(state: PortfolioState, as_of: datetime.date) -> list[Holding]:
+    """The holdings at the end of the day: as they are now, or on a day before the last entry as they were then."""
+    columns = ", ".join(f"h.{name}" for name in FIGURES)
+    now = f"SELECT h.kind, h.security_id, {columns}, h.flags, h.first_date FROM positions AS h WHERE portfolio_id = %s"  # noqa: S608 - the columns are the table's own
+    then = f"""
+        SELECT h.kind, h.security_id, {columns}, h.flags, p.first_date FROM positions AS p
+        CROSS JOIN LATERAL (
+            SELECT * FROM position_days AS d
+            WHERE d.portfolio_id = p.portfolio_id AND d.kind = p.kind AND d.security_id = p.security_id
+              AND d.position_date <= %s
+            ORDER BY d.position_date DESC LIMIT 1
+        ) AS h
+        WHERE p.portfolio_id = %s
+    """  # noqa: S608 - as above
+    with connection.cursor() as cursor:
+        if state.last_date is None or as_of >= state.last_date:
+            cursor.execute(now, [state.portfolio_id])
+        else:
+            cursor.execute(then, [as_of, state.portfolio_id])
+        return [holding_of(row) for row in cursor.fetchall()]
+
+
+def _market_prices(portfolio_id: str, securities: Sequence[Holding], as_of: datetime.date) -> dict[str, MarketPrice]:
+    """The last price of each security on or before the day, with the splits booked up to the end of its own day."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT asked.security_id, quote.price, quote.currency, quote.price_date,
+                   (SELECT d.split_ratio FROM position_days AS d
+                    WHERE asked.was_split AND d.portfolio_id = %s AND d.kind = 'SECURITY'
+                      AND d.security_id = asked.security_id AND d.position_date <= quote.price_date
+                    ORDER BY d.position_date DESC LIMIT 1)
+            FROM unnest(%s::text[], %s::bool[]) AS asked(security_id, was_split)
+            CROSS JOIN LATERAL (
+                SELECT p.price, p.currency, p.price_date FROM market_prices AS p
+                WHERE p.security_id = asked.security_id AND p.price_date <= %s AND p.superseded_at IS NULL
+                ORDER BY p.price_date DESC LIMIT 1
+            ) AS quote
+            """,
+            [
+                portfolio_id,
+                [held.key.security_id for held in securities],
+                [held.split_ratio != ONE for held in securities],
+                as_of,
+            ],
+        )
+        return {
+            security_id: MarketPrice(price, currency, price_date, split_ratio or ONE)
+            for security_id, price, currency, price_date, split_ratio in cursor.fetchall()
+        }

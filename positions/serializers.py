@@ -1,0 +1,164 @@
+"""How answers about positions look: for the schema, and for rows of lots and disposals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from positions.figures import figure
+
+_UNAVAILABLE = {
+    "type": "object",
+    "properties": {"unavailable": {"type": "string"}, "detail": {"type": "string"}},
+    "required": ["unavailable", "detail"],
+}
+
+
+@extend_schema_field({"oneOf": [{"type": "string", "format": "decimal"}, _UNAVAILABLE]})
+class FigureField(serializers.Field[Any, Any, Any, Any]):
+    """A decimal string, or why there is none."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, **options)
+
+    def to_representation(self, value: Any) -> Any:
+        return value if isinstance(value, str | dict) else figure(value)
+
+
+class PositionSerializer(serializers.Serializer[Any]):
+    """A holding of a security, valued; local money in `currency`, `_base` in the portfolio's base currency."""
+
+    security_id = serializers.CharField()
+    currency = serializers.CharField()
+    quantity = FigureField()
+    cost_basis = FigureField()
+    cost_basis_base = FigureField()
+    average_cost = FigureField(allow_null=True)
+    realized_gain = FigureField()
+    realized_gain_base = FigureField()
+    realized_fx_gain_base = FigureField()
+    income = FigureField()
+    income_base = FigureField()
+    price = FigureField()
+    price_date = serializers.DateField(allow_null=True)
+    price_source = serializers.ChoiceField(["MARKET", "TRADE"], allow_null=True)
+    fx_rate = FigureField()
+    market_value = FigureField()
+    market_value_base = FigureField()
+    unrealized_gain = FigureField()
+    unrealized_gain_base = FigureField()
+    unrealized_fx_gain_base = FigureField()
+    weight = FigureField()
+    flags = serializers.ListField(child=serializers.CharField())
+
+
+class CashSerializer(serializers.Serializer[Any]):
+    """The cash of one currency."""
+
+    currency = serializers.CharField()
+    balance = FigureField()
+    balance_base = FigureField()
+    cost_base = FigureField()
+    realized_fx_gain_base = FigureField()
+    unrealized_fx_gain_base = FigureField()
+
+
+class TotalsSerializer(serializers.Serializer[Any]):
+    """Sums in base currency; cost and gains are those of securities."""
+
+    value = FigureField()
+    securities = FigureField()
+    cash = FigureField()
+    cost_basis = FigureField()
+    realized_gain = FigureField()
+    unrealized_gain = FigureField()
+    income = FigureField()
+    fees = FigureField()
+    taxes = FigureField()
+
+
+class ExceptionSerializer(serializers.Serializer[Any]):
+    """A transaction left out of the positions, or booked otherwise than it asked."""
+
+    code = serializers.CharField()
+    transaction_id = serializers.CharField()
+    security_id = serializers.CharField(allow_null=True)
+    quantity = FigureField(allow_null=True)
+    detail = serializers.CharField()
+
+
+class PendingSerializer(serializers.Serializer[Any]):
+    """Calculations on the way: since when, and why the last one failed, if it did."""
+
+    since = serializers.DateTimeField()
+    error = serializers.CharField()
+
+
+class PortfolioPositionsSerializer(serializers.Serializer[Any]):
+    """The positions of a portfolio at the end of a day."""
+
+    portfolio_id = serializers.CharField()
+    base_currency = serializers.CharField()
+    as_of = serializers.DateField()
+    cost_method = serializers.CharField()
+    pending = PendingSerializer(allow_null=True)
+    positions = PositionSerializer(many=True)
+    cash = CashSerializer(many=True)
+    totals = TotalsSerializer()
+    exceptions = ExceptionSerializer(many=True)
+
+
+class LotSerializer(serializers.Serializer[Any]):
+    """An open lot; local money, and base."""
+
+    security_id = serializers.CharField()
+    transaction_id = serializers.CharField(source="opening_transaction_id")
+    acquisition_date = serializers.DateField()
+    quantity = FigureField()
+    unit_cost = FigureField()
+    cost_basis = FigureField()
+    cost_basis_base = FigureField()
+
+
+class DisposalSerializer(serializers.Serializer[Any]):
+    """A closed piece of a lot; local money, and base."""
+
+    security_id = serializers.CharField()
+    opening_transaction_id = serializers.CharField(allow_null=True)
+    closing_transaction_id = serializers.CharField()
+    acquisition_date = serializers.DateField(allow_null=True)
+    disposal_date = serializers.DateField()
+    days_held = serializers.IntegerField(allow_null=True)
+    quantity = FigureField()
+    proceeds = FigureField()
+    cost_basis = FigureField()
+    realized_gain = FigureField()
+    proceeds_base = FigureField()
+    cost_basis_base = FigureField()
+    realized_gain_base = FigureField()
+    realized_fx_gain_base = FigureField()
+
+
+class PositionDaySerializer(serializers.Serializer[Any]):
+    """A holding at the end of a day on which it changed."""
+
+    position_date = serializers.DateField()
+    quantity = FigureField()
+    cost_basis = FigureField()
+    cost_basis_base = FigureField()
+    realized_gain = FigureField()
+    realized_gain_base = FigureField()
+    income = FigureField()
+    income_base = FigureField()
+
+
+class PositionDetailSerializer(serializers.Serializer[Any]):
+    """One position, and how it came to be."""
+
+    position = PositionSerializer()
+    history = PositionDaySerializer(many=True)
+    lots = LotSerializer(many=True)
+    disposals = DisposalSerializer(many=True)
+    pending = PendingSerializer(allow_null=True)

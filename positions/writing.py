@@ -1,0 +1,96 @@
+"""From the fold to the tables: what booking has changed, as rows, written with one statement a table."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from positions.engine.booking import Books, book
+from positions.engine.entry import Terms, enrich
+from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.storage import (
+    LOT_KEY_COLUMNS,
+    TABLES,
+    Row,
+    copy_rows,
+    delete_keys,
+    delete_portfolios,
+    disposal_row,
+    exception_row,
+    holding_row,
+    lot_row,
+)
+from transactions.entries import LedgerEntry
+
+_HOLDING_KEY = ("portfolio_id", "kind", "security_id")
+_DAY_KEY = (*_HOLDING_KEY, "position_date")
+_LOT_KEY = ("portfolio_id", "security_id", *LOT_KEY_COLUMNS)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What booking one portfolio has changed. `anew`: its stored rows are replaced as a whole."""
+
+    portfolio_id: str
+    anew: bool
+    rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    gone: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
+    opens_holdings: bool = False
+
+
+def book_portfolio(
+    terms: Terms,
+    entries: Sequence[LedgerEntry],
+    holdings: dict[HoldingKey, Holding],
+    *,
+    anew: bool,
+    last_date: datetime.date | None,
+) -> Outcome:
+    """Book entries (in booking order) onto the holdings as stored, or onto none when the portfolio is booked anew.
+
+    `last_date` is the day of the last entry booked before: the rows of that day are written again.
+    Raises `engine.booking.NotBookable`.
+    """
+    stored = set(holdings)
+    outcome = Outcome(terms.portfolio_id, anew)
+    touched: set[HoldingKey] = set()
+
+    def end_of_day(day: datetime.date, of_day: set[HoldingKey]) -> None:
+        touched.update(of_day)
+        for key in of_day:
+            outcome.rows["position_days"].append(holding_row(terms.portfolio_id, books.holdings[key], day))
+            if day == last_date:
+                outcome.gone["position_days"].append((terms.portfolio_id, key.kind.value, key.security_id, day))
+
+    books = Books(terms, holdings)
+    book((enrich(entry, terms) for entry in entries), books, end_of_day)
+    for key in touched:
+        _collect_holding(outcome, books.holdings[key], stored=key in stored)
+    outcome.opens_holdings = anew or not touched <= stored
+    outcome.rows["disposals"] = [disposal_row(terms.portfolio_id, disposal) for disposal in books.disposals]
+    outcome.rows["booking_exceptions"] = [exception_row(terms.portfolio_id, problem) for problem in books.problems]
+    return outcome
+
+
+def _collect_holding(outcome: Outcome, held: Holding, *, stored: bool) -> None:
+    portfolio_id, (kind, security_id) = outcome.portfolio_id, held.key
+    outcome.rows["positions"].append(holding_row(portfolio_id, held, held.first_date))
+    if stored:
+        outcome.gone["positions"].append((portfolio_id, kind.value, security_id))
+    if kind is Kind.CASH:
+        return
+    changed = [lot for lot in held.lots if lot.key in held.taken_from]
+    outcome.rows["lots"] += [lot_row(portfolio_id, security_id, lot) for lot in (*changed, *held.opened)]
+    if stored:
+        outcome.gone["lots"] += [(portfolio_id, security_id, *key) for key in held.taken_from]
+
+
+def write(outcomes: Sequence[Outcome]) -> None:
+    """Write what the portfolios' bookings have changed: delete what is replaced, then one COPY a table."""
+    delete_portfolios([outcome.portfolio_id for outcome in outcomes if outcome.anew])
+    going_on = [outcome for outcome in outcomes if not outcome.anew]
+    for table, key_columns in (("positions", _HOLDING_KEY), ("position_days", _DAY_KEY), ("lots", _LOT_KEY)):
+        delete_keys(table, key_columns, [key for outcome in going_on for key in outcome.gone[table]])
+    for table in TABLES:
+        copy_rows(table, [row for outcome in outcomes for row in outcome.rows[table]])
