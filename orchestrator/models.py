@@ -1,8 +1,11 @@
-"""What is owed, what is on its way, what is done; and who depends on what."""
+"""What is owed, what is on its way, what is done; who depends on what; how far the market's news has been carried."""
 
 from __future__ import annotations
 
+import datetime
+
 from django.db import models
+from django.db.models import F, Q
 
 from portfolio.models import Id
 
@@ -10,8 +13,13 @@ from portfolio.models import Id
 class Calculation(models.Model):
     """The calculations of one kind for one portfolio, as counters that only rise.
 
-    Owed is `requested_seq` > `done_seq`, or the same of `requested_market_seq`; on its way is what was dispatched and not
-    yet done. Counters are changed by compare-and-set; nothing that changes is indexed.
+    Owed is `requested_seq` > `done_seq`, or the same of the market's; on its way is what was dispatched and is not yet
+    done. `requested_at` is since when something is owed, `attempts` counts the dispatches since the last success or the
+    last new request. `not_before` is set exactly while the calculation has failed.
+
+    Of the columns that change with every calculation none is in an index or in an index's condition: such updates stay
+    in their page (0002 leaves room there) and write no index entry. `not_before` may be indexed, since it only changes
+    where something failed. What is open is therefore found by walking the portfolios (see `orchestrator.sweep`).
     """
 
     class Kind(models.TextChoices):
@@ -19,24 +27,22 @@ class Calculation(models.Model):
         VALUATIONS = "VALUATIONS"
 
     class State(models.TextChoices):
-        IDLE = "IDLE", "nothing owed"
+        IDLE = "IDLE", "nothing on its way"
         DISPATCHED = "DISPATCHED", "on its way"
-        FAILED = "FAILED"
+        FAILED = "FAILED", "failed"
 
     portfolio_id = Id()
     kind = models.CharField(max_length=10, choices=Kind)
-    state = models.CharField(max_length=10, choices=State, default=State.IDLE)
-    requested_seq = models.BigIntegerField(default=0)
-    requested_market_seq = models.BigIntegerField(default=0)
-    dispatched_seq = models.BigIntegerField(default=0)
-    dispatched_market_seq = models.BigIntegerField(default=0)
-    done_seq = models.BigIntegerField(default=0)
-    done_market_seq = models.BigIntegerField(default=0)
-    interests_seq = models.BigIntegerField(default=0)
-    rebuild = models.BooleanField(default=False)
-    from_date = models.DateField(null=True, blank=True, help_text="the first day whose market data changed")
-    attempts = models.PositiveIntegerField(default=0)
-    error = models.TextField(blank=True)
+    state = models.CharField(max_length=10, choices=State, db_default=State.IDLE)
+    requested_seq = models.BigIntegerField(db_default=0)
+    requested_market_seq = models.BigIntegerField(db_default=0)
+    dispatched_seq = models.BigIntegerField(db_default=0)
+    dispatched_market_seq = models.BigIntegerField(db_default=0)
+    done_seq = models.BigIntegerField(db_default=0)
+    done_market_seq = models.BigIntegerField(db_default=0)
+    interests_seq = models.BigIntegerField(db_default=0, help_text="the computed_seq of the interests known here")
+    attempts = models.PositiveIntegerField(db_default=0)
+    error = models.TextField(blank=True, db_default="")
     requested_at = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)
     done_at = models.DateTimeField(null=True, blank=True)
@@ -45,11 +51,34 @@ class Calculation(models.Model):
     class Meta:
         db_table = "calculations"
         constraints = [
-            models.UniqueConstraint(fields=["portfolio_id", "kind"], name="a_portfolio_has_one_calculation_a_kind")
+            models.UniqueConstraint(fields=["portfolio_id", "kind"], name="a_portfolio_has_one_calculation_a_kind"),
+            models.CheckConstraint(
+                condition=Q(dispatched_seq__lte=F("requested_seq"))
+                & Q(dispatched_market_seq__lte=F("requested_market_seq")),
+                name="what_is_dispatched_was_requested",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="FAILED", not_before__isnull=False)
+                | (~Q(state="FAILED") & Q(not_before__isnull=True)),
+                name="what_failed_says_when_it_is_tried_again",
+            ),
         ]
+        indexes = [models.Index(fields=["not_before", "id"], name="calculations_failed_first")]
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.kind}"
+
+    @property
+    def pending(self) -> bool:
+        """Whether something is owed: requested and not yet done."""
+        return self.requested_seq > self.done_seq or self.requested_market_seq > self.done_market_seq
+
+    def wait(self, *, now: datetime.datetime) -> datetime.timedelta | None:
+        """From the request to its done, or until now while it is pending; None where nothing was ever requested."""
+        until = now if self.pending else self.done_at
+        if self.requested_at is None or until is None:
+            return None
+        return max(until - self.requested_at, datetime.timedelta())
 
 
 class Interest(models.Model):
@@ -73,3 +102,25 @@ class Interest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} depends on {self.name}"
+
+
+class MarketRound(models.Model):
+    """The one row that says how far the market's news has been carried to the portfolios that depend on it.
+
+    All of it up to `told_seq` has been requested of everyone; what came after that, up to `target_seq`, of the
+    portfolios up to `portfolio_id`. Between rounds the two are equal.
+    """
+
+    told_seq = models.BigIntegerField(db_default=0)
+    target_seq = models.BigIntegerField(db_default=0)
+    portfolio_id = Id(blank=True, db_default="")
+
+    class Meta:
+        db_table = "market_rounds"
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="there_is_one_market_round"),
+            models.CheckConstraint(condition=Q(told_seq__lte=F("target_seq")), name="a_market_round_goes_forward"),
+        ]
+
+    def __str__(self) -> str:
+        return f"told up to {self.told_seq}"

@@ -1,0 +1,84 @@
+"""How a dispatch ends: closed by a success that reaches what it asked for, or failed. The caller holds the rows."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.db import connection
+
+from orchestrator.models import Calculation
+
+ERROR_CHARACTERS_MAX = 2_000
+
+
+def close_succeeded(succeeded: Mapping[str, tuple[int, int]], *, now: datetime.datetime) -> None:
+    """Raise what is done of each portfolio to the change_seq and market_seq given; close what that reaches."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE calculations AS c SET
+                done_seq = d.done_seq,
+                done_market_seq = d.done_market_seq,
+                done_at = %(now)s,
+                state = CASE WHEN d.closes THEN 'IDLE' ELSE c.state END,
+                attempts = CASE WHEN d.closes THEN 0 ELSE c.attempts END,
+                error = CASE WHEN d.closes THEN '' ELSE c.error END,
+                not_before = CASE WHEN d.closes THEN NULL ELSE c.not_before END,
+                requested_at = CASE
+                    WHEN d.closes AND (c.requested_seq > d.done_seq OR c.requested_market_seq > d.done_market_seq)
+                        THEN c.dispatched_at  -- what is still owed was requested after that
+                    ELSE c.requested_at
+                END
+            FROM (
+                SELECT id, done_seq, done_market_seq,
+                    dispatched_seq <= done_seq AND dispatched_market_seq <= done_market_seq AS closes
+                FROM (
+                    SELECT c.id, c.dispatched_seq, c.dispatched_market_seq,
+                        greatest(c.done_seq, told.seq) AS done_seq,
+                        greatest(c.done_market_seq, told.market_seq) AS done_market_seq
+                    FROM calculations AS c
+                    JOIN unnest(%(portfolio_ids)s::text[], %(seqs)s::bigint[], %(market_seqs)s::bigint[])
+                        AS told (portfolio_id, seq, market_seq) ON told.portfolio_id = c.portfolio_id
+                    WHERE c.kind = %(kind)s AND (told.seq > c.done_seq OR told.market_seq > c.done_market_seq)
+                ) AS raised
+            ) AS d
+            WHERE c.id = d.id
+            """,
+            {
+                "portfolio_ids": list(succeeded),
+                "seqs": [seq for seq, _ in succeeded.values()],
+                "market_seqs": [market_seq for _, market_seq in succeeded.values()],
+                "kind": Calculation.Kind.POSITIONS,
+                "now": now,
+            },
+        )
+
+
+def note_failed(failed: Mapping[str, str], *, now: datetime.datetime) -> None:
+    """Mark the dispatches outstanding of these portfolios as failed, each with its error, and say when to try again."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE calculations AS c SET
+                state = 'FAILED',
+                error = told.error,
+                attempts = CASE  -- what was requested since has not been tried yet
+                    WHEN c.requested_seq > c.dispatched_seq OR c.requested_market_seq > c.dispatched_market_seq THEN 0
+                    ELSE c.attempts
+                END,
+                not_before = %(now)s
+                    + interval '1 second' * least(%(pause_s)s * 2 ^ least(c.attempts, 20), %(pause_max_s)s)
+            FROM unnest(%(portfolio_ids)s::text[], %(errors)s::text[]) AS told (portfolio_id, error)
+            WHERE c.portfolio_id = told.portfolio_id AND c.kind = %(kind)s AND c.state = 'DISPATCHED'
+            """,
+            {
+                "portfolio_ids": list(failed),
+                "errors": [error.replace("\0", " ")[:ERROR_CHARACTERS_MAX] for error in failed.values()],
+                "kind": Calculation.Kind.POSITIONS,
+                "pause_s": settings.RETRY_PAUSE_S,
+                "pause_max_s": settings.RETRY_PAUSE_MAX_S,
+                "now": now,
+            },
+        )

@@ -1,0 +1,177 @@
+"""Who depends on what, and how the market's news reaches them.
+
+The calculators tell what each portfolio depends on; the ground floor says what has changed (`market_seq` on its rows).
+Here the two meet, in the database: a message about market data only wakes, so that ten thousand of them fold into one
+request a portfolio and a lost one is made good by the next sweep.
+
+Positions depend on instruments' attributes and on exchange rates, which make base costs; prices do not change them. A
+rate concerns every interest in either of its currencies, whatever its date: one before `since_date` may be the last one
+before it, and one of a cross pair may be a leg of the rate that is used.
+
+A portfolio may come to depend on something just while that changes. Whoever records interests therefore shares the lock
+of the market's round and looks for news after recording, while carrying news on takes that lock alone: either the round
+finds the new interests, or they find the news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from django.db import connection
+
+from orchestrator.models import Calculation
+from portfolio.streaming.messages import PositionCalculationDone
+
+_SEQ_MAX = 2**63 - 1
+
+# What changed in (since, until], by the names that interests have.
+_NEWS = """
+    SELECT changed.kind, changed.name, max(changed.market_seq) AS market_seq
+    FROM (
+        SELECT 'SECURITY' AS kind, security_id AS name, market_seq
+        FROM instruments WHERE market_seq > %(since)s AND market_seq <= %(until)s
+        UNION ALL
+        SELECT 'CURRENCY', side.currency, fx_rates.market_seq
+        FROM fx_rates, LATERAL (VALUES (from_currency), (to_currency)) AS side (currency)
+        WHERE market_seq > %(since)s AND market_seq <= %(until)s
+    ) AS changed
+    GROUP BY changed.kind, changed.name
+"""
+
+
+def next_news(*, portfolios_max: int) -> Mapping[str, int]:
+    """Carry the market's news on to the next `portfolios_max` portfolios that depend on it.
+
+    Gives each of them the market_seq that it must have seen; the caller requests that in the same transaction. Nothing
+    where all has been told. Holds the round until the transaction ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce((SELECT market_seq FROM market_marks), 0),
+                coalesce((SELECT told_seq FROM market_rounds), 0)
+            """
+        )
+        mark, told = cursor.fetchone()
+        if mark <= told:
+            return {}
+        _start_rounds()
+        cursor.execute("SELECT told_seq, target_seq, portfolio_id FROM market_rounds FOR NO KEY UPDATE")
+        told, target, after = cursor.fetchone()
+        if told == target:
+            # Rows up to the mark are all visible to what is read after it: its row lock orders their writers.
+            cursor.execute("SELECT market_seq FROM market_marks")
+            target, after = cursor.fetchone()[0], ""
+        # A name at a time, in the order of the unique key: no more than `portfolios_max` entries of each are read.
+        cursor.execute(
+            f"""
+            SELECT concerned.portfolio_id, max(news.market_seq)
+            FROM ({_NEWS}) AS news, LATERAL (
+                SELECT portfolio_id FROM interests
+                WHERE kind = news.kind AND name = news.name AND portfolio_id > %(after)s
+                ORDER BY portfolio_id LIMIT %(portfolios_max)s
+            ) AS concerned
+            GROUP BY concerned.portfolio_id ORDER BY concerned.portfolio_id LIMIT %(portfolios_max)s
+            """,  # noqa: S608 - only this app's own constants are written in
+            {"since": told, "until": target, "after": after, "portfolios_max": portfolios_max},
+        )
+        news: dict[str, int] = dict(cursor.fetchall())
+        if len(news) < portfolios_max:
+            told, after = target, ""
+        else:
+            after = next(reversed(news))
+        cursor.execute(
+            "UPDATE market_rounds SET told_seq = %s, target_seq = %s, portfolio_id = %s", [told, target, after]
+        )
+    return news
+
+
+def share_round() -> None:
+    """Keep the market's round from going on until the transaction ends: before interests are recorded.
+
+    Taken before any calculation's row, as `next_news` does.
+    """
+    _start_rounds()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM market_rounds FOR SHARE")
+
+
+def record_interests(*, dones: Collection[PositionCalculationDone]) -> Mapping[str, int]:
+    """Replace the interests of the portfolios whose set is newer than the one known here.
+
+    At most one done a portfolio; the caller shares the round since before it held their rows. Gives, of the portfolios
+    whose new interests have changed since their calculation saw the market, the market_seq that they must see: the
+    caller requests it.
+    """
+    sets = {done.portfolio_id: done for done in dones if done.interests_seq > 0}
+    if not sets:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE calculations AS c SET interests_seq = sent.interests_seq
+            FROM unnest(%s::text[], %s::bigint[]) AS sent (portfolio_id, interests_seq)
+            WHERE c.portfolio_id = sent.portfolio_id AND c.kind = %s AND c.interests_seq < sent.interests_seq
+            RETURNING c.portfolio_id
+            """,
+            [list(sets), [done.interests_seq for done in sets.values()], Calculation.Kind.POSITIONS],
+        )
+        newer = [sets[portfolio_id] for (portfolio_id,) in cursor.fetchall()]
+        if newer:
+            _replace(newer)
+            return _late_news(newer)
+    return {}
+
+
+def _start_rounds() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO market_rounds (id) VALUES (1) ON CONFLICT DO NOTHING")
+
+
+def _replace(dones: Sequence[PositionCalculationDone]) -> None:
+    held = [(done.portfolio_id, i.kind, i.name, i.since_date) for done in dones for i in done.interests]
+    columns: list[list[object]] = [list(column) for column in zip(*held, strict=True)] or [[], [], [], []]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            DELETE FROM interests AS i WHERE i.portfolio_id = ANY(%s::text[]) AND NOT EXISTS (
+                SELECT 1 FROM unnest(%s::text[], %s::text[], %s::text[]) AS held (portfolio_id, kind, name)
+                WHERE held.portfolio_id = i.portfolio_id AND held.kind = i.kind AND held.name = i.name
+            )
+            """,
+            [[done.portfolio_id for done in dones], *columns[:3]],
+        )
+        cursor.execute(
+            """
+            INSERT INTO interests AS i (portfolio_id, kind, name, since_date)
+            SELECT portfolio_id, kind, name, min(since_date)
+            FROM unnest(%s::text[], %s::text[], %s::text[], %s::date[]) AS held (portfolio_id, kind, name, since_date)
+            GROUP BY portfolio_id, kind, name
+            ON CONFLICT (kind, name, portfolio_id) DO UPDATE SET since_date = excluded.since_date
+            WHERE i.since_date <> excluded.since_date
+            """,
+            columns,
+        )
+
+
+def _late_news(dones: Sequence[PositionCalculationDone]) -> Mapping[str, int]:
+    """What came, of what these portfolios depend on, after their calculation saw the market."""
+    seen = [done.market_seq for done in dones]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH news AS MATERIALIZED ({_NEWS})
+            SELECT done.portfolio_id, max(news.market_seq)
+            FROM unnest(%(portfolio_ids)s::text[], %(seen)s::bigint[]) AS done (portfolio_id, market_seq)
+            JOIN interests AS i ON i.portfolio_id = done.portfolio_id
+            JOIN news ON news.kind = i.kind AND news.name = i.name AND news.market_seq > done.market_seq
+            GROUP BY done.portfolio_id
+            """,  # noqa: S608 - only this app's own constants are written in
+            {
+                "portfolio_ids": [done.portfolio_id for done in dones],
+                "seen": seen,
+                "since": min(seen),
+                "until": _SEQ_MAX,
+            },
+        )
+        return dict(cursor.fetchall())
