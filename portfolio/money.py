@@ -10,13 +10,16 @@ An amount always has a currency. `Amount` carries it and refuses arithmetic acro
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localcontext
 
 DECIMALS_KEPT = 18
 DIGITS_BEFORE_POINT = 18
 ZERO = Decimal(0)
 ONE = Decimal(1)
+UNKNOWN = Decimal("NaN")
+"""A figure that cannot be computed, because a rate is missing: it makes every sum it enters unknown too."""
 
 CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _STEP = Decimal(1).scaleb(-DECIMALS_KEPT)
@@ -26,17 +29,21 @@ class CurrencyMismatch(TypeError):
     """Two amounts of different currencies met in one sum: an error of the program, never of the data."""
 
 
-def exact() -> object:
+class OutOfRange(ArithmeticError):
+    """A result is too large to be kept with 18 decimals in 60 digits."""
+
+
+def exact() -> AbstractContextManager[Context]:
     """The arithmetic of money as a context manager: 60 digits, half-even."""
     return localcontext(CONTEXT)
 
 
 def rounded(number: Decimal) -> Decimal:
-    """The number as it is kept: half-even at 18 decimals."""
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and exponent >= -DECIMALS_KEPT:
-        return number
-    return number.quantize(_STEP, context=CONTEXT)
+    """The number as it is kept: half-even at 18 decimals. Raises OutOfRange."""
+    try:
+        return CONTEXT.quantize(number, _STEP)
+    except InvalidOperation as error:
+        raise OutOfRange(f"{number:.3E} has more than {CONTEXT.prec} digits at 18 decimals") from error
 
 
 def plain(number: Decimal) -> str:
@@ -50,6 +57,9 @@ def plain(number: Decimal) -> str:
 def fits(number: Decimal) -> bool:
     """Whether the number is finite and has at most 18 digits before and 18 after the point."""
     if not number.is_finite():
+        return False
+    # The exponent is looked at first: a spelling such as 1e-999999999 must not be written out by anyone.
+    if abs(number.adjusted()) > CONTEXT.prec:
         return False
     if not number:
         return True
@@ -105,7 +115,7 @@ _WITHDRAWN = """
 ATS BEF CYP DEM EEK ESP FIM FRF GRD IEP ITL LTL LUF LVL MTL NLG PTE SIT SKK
 ANG BYR CSD CUC GHC HRK MRO MZM ROL SDD SLL SRG STD TMM TRL VEB VEF XEU YUM ZMK ZWD ZWL
 """
-_currencies = frozenset((_ISO_4217 + _WITHDRAWN).split())
+_currencies = set((_ISO_4217 + _WITHDRAWN).split())
 
 
 def is_currency(code: str) -> bool:
@@ -115,5 +125,4 @@ def is_currency(code: str) -> bool:
 
 def allow_currencies(codes: Iterable[str]) -> None:
     """Accept further codes (crypto currencies, a house's own units); called once, at start, from the settings."""
-    global _currencies
-    _currencies = _currencies | frozenset(codes)
+    _currencies.update(codes)

@@ -6,6 +6,7 @@ The environment comes first, then `.env`, then what `make demo` wrote about the 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -13,26 +14,37 @@ from typing import Any
 
 import environ
 
+from portfolio import logs
 from portfolio.money import allow_currencies
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DEVSTACK_DIR = BASE_DIR / ".devstack"
 
+DEMO_DIR = DEVSTACK_DIR / "demo"
+
 env = environ.Env()
-for _file in (BASE_DIR / ".env", DEVSTACK_DIR / "demo" / "stack.env", DEVSTACK_DIR / "demo" / "secret.env"):
-    if _file.is_file():
-        env.read_env(_file)
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+OWN_DATABASE_URL = os.environ.get("DATABASE_URL")
+OWN_KAFKA_BOOTSTRAP_SERVERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+"""What the operator named; where nothing is named, the demo starts servers of its own and says so in two files."""
+if (DEMO_DIR / "stack.env").is_file():
+    from portfolio.devstack import addresses  # only where a demo has run: a server installs no devstack
+
+    if running := addresses(DEMO_DIR):
+        env.read_env(DEMO_DIR / "demo.env", **running)
 
 # --- the process --------------------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-SECRET_KEY_IS_EPHEMERAL = "SECRET_KEY" not in os.environ
+SECRET_KEY_IS_EPHEMERAL = not os.environ.get("SECRET_KEY")
 """Commands run without a key of their own; `portfolio.wsgi` refuses to serve without one."""
 SECRET_KEY = env.str("SECRET_KEY", default="") or secrets.token_urlsafe(50)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="json")
+LOGGING = logs.configured(level=LOG_LEVEL, log_format=LOG_FORMAT)
 METRICS_PORT = env.int("METRICS_PORT", default=0)
 SHUTDOWN_TIMEOUT_S = 10.0
 
@@ -87,6 +99,11 @@ CALCULATION_ATTEMPTS_MAX = env.int("CALCULATION_ATTEMPTS_MAX", default=5)
 INGEST_BODY_BYTES_MAX = env.int("INGEST_BODY_MB_MAX", default=50) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_BODY_BYTES_MAX
 INGEST_RATE_LIMIT = env.str("INGEST_RATE_LIMIT", default="")
+INGEST_RECORDS_MAX = env.int("INGEST_RECORDS_MAX", default=100_000)
+TOKEN_CACHE_S = env.float("TOKEN_CACHE_S", default=5.0)
+IDEMPOTENCY_LEASE_S = env.float("IDEMPOTENCY_LEASE_S", default=60.0)
+IDEMPOTENCY_KEPT_HOURS = env.float("IDEMPOTENCY_KEPT_HOURS", default=24.0)
+READINESS_TIMEOUT_S = env.float("READINESS_TIMEOUT_S", default=2.0)
 EXTRA_CURRENCIES = env.list("EXTRA_CURRENCIES", default=["BTC", "ETH", "USDC", "USDT"])
 allow_currencies(EXTRA_CURRENCIES)
 
@@ -103,7 +120,6 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_filters",
-    "django_prometheus",
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -116,6 +132,8 @@ INSTALLED_APPS = [
     "orchestrator",
 ]
 MIDDLEWARE = [
+    "portfolio.requests.identified_and_measured",
+    "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -124,7 +142,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
 ]
 TEMPLATES = [
     {
@@ -148,13 +165,17 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 LOGIN_URL = "admin:login"
+CSRF_FAILURE_VIEW = "portfolio.handlers.csrf_failure"
+# The id was settled by the middleware outside. One line a request, when it is answered; addresses are the proxy's.
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "portfolio.authentication.RecentTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -176,4 +197,5 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "ENUM_NAME_OVERRIDES": {"TransactionStatusEnum": ["BOOKED", "CANCELLED"]},
 }

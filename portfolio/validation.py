@@ -53,10 +53,10 @@ class Refused(ValueError):
 def read(submission_type: type[S], raw: bytes | memoryview) -> S:
     """The submission that a JSON object holds. Raises Refused."""
     try:
-        submission = _decoder(submission_type).decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        submission: S = _decoder(submission_type).decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(_every_problem(submission_type, bytes(raw), error)) from error
-    problems = [*_spelling_problems(bytes(raw)), *problems_of(submission)]
+    problems = [*spelling_problems(bytes(raw)), *problems_of(submission)]
     if problems:
         raise Refused(problems)
     return submission
@@ -64,7 +64,7 @@ def read(submission_type: type[S], raw: bytes | memoryview) -> S:
 
 def problems_of(submission: Submission) -> list[FieldProblem]:
     """What is wrong with a well-typed submission; nothing where it is acceptable."""
-    return list(_RULES[type(submission)](submission))
+    return list(_rules_of(type(submission))(submission))
 
 
 def trade_moment(text: str) -> tuple[datetime.date, datetime.time | None]:
@@ -106,13 +106,7 @@ def _day(text: str) -> datetime.date:
 def _transaction(t: SubmittedTransaction) -> Iterator[FieldProblem]:
     yield from _printable(t, "portfolio_id", "transaction_id", "security_id", "instrument_id", "target_security_id")
     yield from _printable(t, "linked_portfolio_id", "linked_transaction_id")
-    trade_date = None
-    try:
-        trade_date, _ = trade_moment(t.transaction_date)
-    except ValueError as error:
-        yield FieldProblem("transaction_date", "invalid", str(error))
-    if trade_date and t.settlement_date and t.settlement_date < trade_date:
-        yield FieldProblem("settlement_date", "before_trade_date", "is before the trade date")
+    yield from _dates(t)
     for one, other in (("security_id", "instrument_id"), ("currency", "trade_currency")):
         given, alias = getattr(t, one), getattr(t, other)
         if given and alias and given != alias:
@@ -131,6 +125,16 @@ def _transaction(t: SubmittedTransaction) -> Iterator[FieldProblem]:
     for index, lot in enumerate(t.lots):
         yield from _decimal(f"lots.{index}.quantity", lot.quantity, positive=True)
     yield from _needs_of_type(t)
+
+
+def _dates(t: SubmittedTransaction) -> Iterator[FieldProblem]:
+    try:
+        trade_date, _ = trade_moment(t.transaction_date)
+    except ValueError as error:
+        yield FieldProblem("transaction_date", "invalid", str(error))
+        return
+    if t.settlement_date and t.settlement_date < trade_date:
+        yield FieldProblem("settlement_date", "before_trade_date", "is before the trade date")
 
 
 _NOT_NEGATIVE = ("quantity", "price", "gross_transaction_amount", "trade_fee", "tax", "target_amount")
@@ -192,6 +196,12 @@ _RULES: dict[type[Submission], Callable[[Any], Iterator[FieldProblem]]] = {
 }
 
 
+@lru_cache
+def _rules_of(submission_type: type[Submission]) -> Callable[[Any], Iterator[FieldProblem]]:
+    """The rules of a type, or those of the type it is derived from."""
+    return next(_RULES[base] for base in submission_type.__mro__ if base in _RULES)
+
+
 # --- single fields ------------------------------------------------------------------------------------------------
 
 
@@ -199,9 +209,7 @@ def _decimal(name: str, number: Decimal | None, *, positive: bool = False) -> It
     if number is None:
         return
     if not fits(number):
-        yield FieldProblem(
-            name, "digits", "must be a finite number of at most 18 digits before and 18 after the point"
-        )
+        yield FieldProblem(name, "digits", "must be a finite number of at most 18 digits before and 18 after the point")
     elif positive and number <= ZERO:
         yield FieldProblem(name, "out_of_range", "must be more than 0")
     elif number < ZERO:
@@ -239,13 +247,15 @@ _DECIMAL_FIELDS = sorted(
     }
 )
 # Python's Decimal also reads "1_000", " 1 " and digits of other scripts; a number on the wire is none of these.
+_NUMBER = re.compile(r"[0-9.eE+\-]+")
 _ODD_NUMBER = re.compile(rf'"({"|".join(_DECIMAL_FIELDS)})"\s*:\s*"([^"]*[^0-9.eE+\-"][^"]*)"'.encode())
 
 
-def _spelling_problems(raw: bytes) -> Iterator[FieldProblem]:
+def spelling_problems(raw: bytes) -> Iterator[FieldProblem]:
+    """Numbers in JSON that Decimal would read and that are none, wherever in it they stand."""
     for found in _ODD_NUMBER.finditer(raw):
-        text = found.group(2).decode()
-        if Decimal(text).is_finite():
+        text = msgspec.json.decode(b'"' + found.group(2) + b'"', type=str)
+        if not _NUMBER.fullmatch(text) and Decimal(text).is_finite():
             yield FieldProblem(found.group(1).decode(), "invalid", f"{text!r} is not a number")
 
 
@@ -255,6 +265,8 @@ def _every_problem(submission_type: type[S], raw: bytes, error: Exception) -> li
         record = _any.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as malformed:
         return [FieldProblem("", "malformed", f"is not JSON: {malformed}")]
+    except RecursionError:
+        return [FieldProblem("", "malformed", "is nested too deeply")]
     if not isinstance(record, dict):
         return [FieldProblem("", "malformed", "must be a JSON object")]
     problems: list[FieldProblem] = []

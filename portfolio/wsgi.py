@@ -1,0 +1,17 @@
+"""What a WSGI server serves: `granian --interface wsgi portfolio.wsgi:application`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portfolio.settings")
+application = get_wsgi_application()
+
+from django.conf import settings  # noqa: E402 - the settings are named above
+
+if settings.SECRET_KEY_IS_EPHEMERAL:
+    # Sessions signed by one process would be strangers to the next.
+    sys.exit("SECRET_KEY is not set: put a long random one into the environment, the same for every process.")
