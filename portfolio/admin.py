@@ -24,6 +24,7 @@ from portfolio.models import (
 admin.site.site_header = "Portfolio Analytics System"
 admin.site.site_title = "Portfolio Analytics"
 admin.site.index_title = "The ledger, the reference data and the workers"
+admin.site.enable_nav_sidebar = False  # the lists are wide
 
 
 @admin.register(Portfolio)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.options import ModelAdmin
@@ -65,7 +65,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
     list_per_page = ROWS_ON_A_PAGE
     list_max_show_all = ROWS_ON_A_PAGE
     sortable_by = ()
-    ordering = ("pk",)
+    ordering: ClassVar[Any] = ("pk",)
 
     class Media:
         css = {"all": ("portfolio/admin.css",)}

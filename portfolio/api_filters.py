@@ -12,7 +12,7 @@ from portfolio.models import DeadLetter, FxRate, Instrument, Portfolio, Portfoli
 _VERSIONS = [("believed", "the one that is believed"), ("all", "all")]
 
 
-class PortfolioFilter(django_filters.FilterSet):  # type: ignore[misc]
+class PortfolioFilter(django_filters.FilterSet):
     """Filters of portfolios."""
 
     provisional = django_filters.BooleanFilter(
@@ -28,7 +28,7 @@ class PortfolioFilter(django_filters.FilterSet):  # type: ignore[misc]
         return marks.filter(~submitted if value else submitted)
 
 
-class InstrumentFilter(django_filters.FilterSet):  # type: ignore[misc]
+class InstrumentFilter(django_filters.FilterSet):
     """Filters of instruments, each an exact match."""
 
     class Meta:
@@ -36,7 +36,7 @@ class InstrumentFilter(django_filters.FilterSet):  # type: ignore[misc]
         fields = ["security_id", "isin", "currency", "asset_class", "sector", "country", "issuer", "exchange"]
 
 
-class QuoteFilter(django_filters.FilterSet):  # type: ignore[misc]
+class QuoteFilter(django_filters.FilterSet):
     """What prices and rates share: which of a day's versions is meant."""
 
     versions = django_filters.ChoiceFilter(
@@ -82,7 +82,7 @@ class FxRateFilter(QuoteFilter):
         fields = ["from_currency", "to_currency"]
 
 
-class DeadLetterFilter(django_filters.FilterSet):  # type: ignore[misc]
+class DeadLetterFilter(django_filters.FilterSet):
     """Filters of the inbox."""
 
     class Meta:

@@ -37,9 +37,7 @@ class PortfolioSerializer(RowSerializer):
         model = Portfolio
         fields = "__all__"
         extra_kwargs: Mapping[str, Any] = {
-            f.name: {"allow_null": True}
-            for f in Portfolio._meta.concrete_fields  # noqa: SLF001
-            if not f.primary_key
+            f.name: {"allow_null": True} for f in Portfolio._meta.concrete_fields if not f.primary_key
         }
 
     def to_representation(self, instance: PortfolioChange) -> dict[str, Any]:

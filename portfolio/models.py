@@ -5,18 +5,24 @@ Ids are the clients' own, compared by code point (COLLATE "C" where they are ord
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 
-AMOUNT = {"max_digits": 36, "decimal_places": 18}
-"""A submitted number: 18 digits before the point and 18 after, kept exactly."""
+
+class SubmittedNumber(models.DecimalField):  # type: ignore[type-arg]
+    """A number as submitted: 18 digits before the point and 18 after, kept exactly."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_digits": 36, "decimal_places": 18, **options})
 
 
 class Id(models.CharField):  # type: ignore[type-arg]
     """A client's id: at most 64 characters, ordered by code point."""
 
-    def __init__(self, **options: object) -> None:
-        super().__init__(**{"max_length": 64, "db_collation": "C", **options})  # type: ignore[arg-type]
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"max_length": 64, "db_collation": "C", **options})
 
 
 class CostBasisMethod(models.TextChoices):
@@ -59,7 +65,7 @@ class Portfolio(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.portfolio_id
+        return str(self.portfolio_id)
 
 
 class Instrument(models.Model):
@@ -75,7 +81,7 @@ class Instrument(models.Model):
     country = models.CharField(max_length=64, blank=True)
     issuer = models.CharField(max_length=64, blank=True)
     exchange = models.CharField(max_length=64, blank=True)
-    price_factor = models.DecimalField(**AMOUNT, default=1)
+    price_factor = SubmittedNumber(default=1)
     market_seq = models.BigIntegerField()
     recorded_at = models.DateTimeField()
 
@@ -84,7 +90,7 @@ class Instrument(models.Model):
         indexes = [models.Index(fields=["market_seq"], name="instruments_by_market_seq")]
 
     def __str__(self) -> str:
-        return self.security_id
+        return str(self.security_id)
 
 
 class ReferenceVersion(models.Model):
@@ -111,7 +117,7 @@ class Price(models.Model):
     security_id = Id()
     price_date = models.DateField()
     version = models.PositiveIntegerField(default=1)
-    price = models.DecimalField(**AMOUNT)
+    price = SubmittedNumber()
     currency = models.CharField(max_length=10)
     market_seq = models.BigIntegerField()
     recorded_at = models.DateTimeField()
@@ -127,7 +133,10 @@ class Price(models.Model):
             ),
             models.CheckConstraint(condition=Q(price__gte=0), name="a_market_price_is_not_negative"),
         ]
-        indexes = [models.Index(fields=["market_seq"], name="market_prices_by_market_seq")]
+        indexes = [
+            models.Index(fields=["market_seq"], name="market_prices_by_market_seq"),
+            models.Index(fields=["security_id", "price_date"], name="market_prices_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.security_id} {self.price_date}: {self.price} {self.currency}"
@@ -140,7 +149,7 @@ class FxRate(models.Model):
     to_currency = models.CharField(max_length=10)
     rate_date = models.DateField()
     version = models.PositiveIntegerField(default=1)
-    rate = models.DecimalField(**AMOUNT)
+    rate = SubmittedNumber()
     market_seq = models.BigIntegerField()
     recorded_at = models.DateTimeField()
     superseded_at = models.DateTimeField(null=True, blank=True)
@@ -158,7 +167,10 @@ class FxRate(models.Model):
                 condition=~Q(from_currency=F("to_currency")), name="an_fx_rate_joins_two_currencies"
             ),
         ]
-        indexes = [models.Index(fields=["market_seq"], name="fx_rates_by_market_seq")]
+        indexes = [
+            models.Index(fields=["market_seq"], name="fx_rates_by_market_seq"),
+            models.Index(fields=["from_currency", "to_currency", "rate_date"], name="fx_rates_by_day"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.from_currency}/{self.to_currency} {self.rate_date}: {self.rate}"

@@ -58,6 +58,10 @@ def fits(number: Decimal) -> bool:
     """Whether the number is finite and has at most 18 digits before and 18 after the point."""
     if not number.is_finite():
         return False
+    text = str(number)
+    if len(text) <= DIGITS_BEFORE_POINT and "E" not in text:
+        # Nearly every number there is.
+        return True
     # The exponent is looked at first: a spelling such as 1e-999999999 must not be written out by anyone.
     if abs(number.adjusted()) > CONTEXT.prec:
         return False

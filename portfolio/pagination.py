@@ -192,7 +192,7 @@ def _value(model: type[Model], name: str, given: object) -> Any:
     # What cannot be printed (a NUL, half a surrogate) was never in a key, and would be an error of the database.
     if not (isinstance(given, str | int) and str(given).isprintable()):
         raise ValueError("not a key of this list")
-    field: Any = model._meta.get_field(name)  # noqa: SLF001
+    field: Any = model._meta.get_field(name)
     return field.to_python(given)
 
 
@@ -213,7 +213,7 @@ class _Further(Func):
 def _beyond(order: Sequence[str], key: Sequence[Any], model: type[Model]) -> _Further:
     """The rows after the key."""
     names = [f.lstrip("-") for f in order]
-    fields = [model._meta.get_field(name) for name in names]  # noqa: SLF001
+    fields = [model._meta.get_field(name) for name in names]
     values = [Value(v, output_field=f) for f, v in zip(fields, key, strict=True)]  # type: ignore[arg-type]
     return _Further(
         _Row(*(F(name) for name in names)), _Row(*values), arg_joiner=" < " if order[0].startswith("-") else " > "

@@ -67,25 +67,22 @@ def problems_of(submission: Submission) -> list[FieldProblem]:
     return list(_rules_of(type(submission))(submission))
 
 
-def trade_moment(text: str) -> tuple[datetime.date, datetime.time | None]:
-    """The trade date and time as written, in their own offset. Raises ValueError."""
+def trade_moment(text: str) -> tuple[datetime.date, datetime.time | None, int | None]:
+    """The trade date and time as written, and the time's own offset in minutes east of UTC; a date has neither.
+
+    Raises ValueError.
+    """
     if len(text) == 10:
-        return _day(text), None
+        return _day(text), None, None
     if not _DATE_TIME.fullmatch(text):
         raise ValueError("neither YYYY-MM-DD nor an RFC 3339 date-time (2025-01-15T10:30:00Z)")
-    moment = datetime.datetime.fromisoformat(text.upper().replace(" ", "T"))
-    return moment.date(), moment.time()
-
-
-def utc_offset_minutes(text: str) -> int | None:
-    """The offset of a date-time as written, in minutes east of UTC; none for a date."""
-    if len(text) == 10:
-        return None
-    offset = datetime.datetime.fromisoformat(text.upper().replace(" ", "T")).utcoffset()
+    moment = datetime.datetime.fromisoformat(text.upper())
+    offset = moment.utcoffset()
     assert offset is not None, "an RFC 3339 date-time has an offset"
-    return int(offset.total_seconds()) // 60
+    return moment.date(), moment.time(), offset // _MINUTE
 
 
+_MINUTE = datetime.timedelta(minutes=1)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DATE_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})",
@@ -129,7 +126,7 @@ def _transaction(t: SubmittedTransaction) -> Iterator[FieldProblem]:
 
 def _dates(t: SubmittedTransaction) -> Iterator[FieldProblem]:
     try:
-        trade_date, _ = trade_moment(t.transaction_date)
+        trade_date, _, _ = trade_moment(t.transaction_date)
     except ValueError as error:
         yield FieldProblem("transaction_date", "invalid", str(error))
         return

@@ -143,8 +143,8 @@ def _table(answer: Any) -> Table:
         table.add_row(f"cash {c['currency']}", _money(c["balance"]), "", *(_money(c[name]) for name in figures), "", "")
     totals = answer["totals"]
     table.add_section()
-    figures = ("cost_basis", "value", "unrealized_gain", "realized_gain", "income")
-    table.add_row("total", "", "", *(_money(totals[name]) for name in figures), "", style="bold")
+    sums = ("cost_basis", "value", "unrealized_gain", "realized_gain", "income")
+    table.add_row("total", "", "", *(_money(totals[name]) for name in sums), "", style="bold")
     return table
 
 

@@ -149,7 +149,8 @@ class Market:
 
     def _find_splits_and_dividends(self) -> None:
         """A day on which close / adjusted close falls is a split or an ex-dividend day. The size of the fall gives
-        the dividend to within some percent; the declared amount has to agree with it."""
+        the dividend to within some percent; the declared amount has to agree with it.
+        """
         splits = set()
         for security, closes in self.closes.items():
             for before, day in pairwise(sorted(closes)):
@@ -333,7 +334,8 @@ class Book:
 
     def corrected(self, right: dict[str, object], *, days_until: int, **wrong: str) -> None:
         """`right` was first sent with the fields `wrong`, and became version 2. With negative `days_until` the
-        correction reaches the system before what it corrects."""
+        correction reaches the system before what it corrects.
+        """
         place = next(n for n, line in enumerate(self.lines) if line.transaction is right)
         sent = self.lines[place].sent
         self.lines[place] = Line(sent, {**right, **wrong})
@@ -366,7 +368,8 @@ class Book:
 
 def weber(market: Market) -> Book:
     """Anna Weber of Bolzano saves EUR 300 on the first trading day of each month, stops in the crisis, goes on with
-    EUR 900 a quarter, and sells half of her Apple for a flat in 2012. Her bank changes the euros into dollars."""
+    EUR 900 a quarter, and sells half of her Apple for a flat in 2012. Her bank changes the euros into dollars.
+    """
     book = Book(market, "WEBER-SAVINGS", "SAV", "EUR", withholding=US_WITHHOLDING)
     turn = cycle(("AAPL", "MSFT", "GOOG"))
     opening = date(2004, 1, 2)
@@ -406,7 +409,8 @@ def weber(market: Market) -> Book:
 
 def brooks(market: Market) -> Book:
     """Nathan Brooks trades for himself: in and out, whole positions or halves, whatever he likes that week. His last
-    order in Microsoft sells more than he has."""
+    order in Microsoft sells more than he has.
+    """
     book = Book(market, "BROOKS-TRADING", "TRD")
     rng = random.Random(20070103)
     book.money("DEPOSIT", date(2007, 1, 3), "80000")
@@ -456,7 +460,8 @@ def brooks(market: Market) -> Book:
 
 def clarke(market: Market) -> Book:
     """Margaret and John Clarke put the price of their shop into three companies and live on it: a withdrawal each
-    quarter, out of the dividends and, where these are not enough, out of a sale."""
+    quarter, out of the dividends and, where these are not enough, out of a sale.
+    """
     book = Book(market, "CLARKE-RETIREMENT", "RET", "GBP", withholding=US_WITHHOLDING)
     start = date(2004, 2, 2)
     rate = book.deal_rate(start, "0.0025")
@@ -498,7 +503,8 @@ def clarke(market: Market) -> Book:
 
 def keller(market: Market) -> Book:
     """Walter Keller buys at the top of March 2000 and forgets the account; dividends and splits go on without him.
-    His heirs find it in 2012."""
+    His heirs find it in 2012.
+    """
     book = Book(market, "KELLER-DORMANT", "DRM", "CHF", withholding=US_WITHHOLDING)
     start = date(2000, 3, 10)
     book.money("DEPOSIT", start, "24500", rate=book.deal_rate(start, "0.005"))
@@ -524,7 +530,8 @@ def keller(market: Market) -> Book:
 
 def moretti(market: Market) -> Book:
     """Luca Moretti's broker hands out trades and dividends, but no account statements: no cash is tracked. He was at
-    both listings, Google's and Facebook's. The first file held 2005 on; the older orders came three years later."""
+    both listings, Google's and Facebook's. The first file held 2005 on; the older orders came three years later.
+    """
     book = Book(market, "MORETTI-IMPORT", "IMP", "EUR", tracked=False, withholding=US_WITHHOLDING, broker="broker-csv")
     orders = {
         "2004-08-19": ("GOOG", 40), "2004-10-14": ("AAPL", 60), "2004-12-20": ("MSFT", 200),
@@ -551,7 +558,8 @@ def moretti(market: Market) -> Book:
 
 def okafor(market: Market) -> Book:
     """Grace Okafor's share plan at work: USD 1,200 of IBM each quarter. Her portfolio's attributes are never sent, so
-    it stays provisional."""
+    it stays provisional.
+    """
     book = Book(market, "OKAFOR-SHAREPLAN", "ESP", tracked=False)
     for day in market.between(date(2008, 1, 2)):
         book.start_day(day)

@@ -20,6 +20,14 @@ class OffsetOutOfRange(RuntimeError):
     """The group's committed offset is gone from the topic: a person decides, nothing jumps silently."""
 
 
+class TopicMissing(RuntimeError):
+    """A topic is not there: `manage.py ensure_topics` makes it."""
+
+
+class RecordTooLarge(ValueError):
+    """A record is larger than its topic takes: sending it again would not help."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class TopicPartition:
     """One partition of a topic."""
@@ -93,10 +101,10 @@ class Consumer(Protocol):
         """How many records stand between this consumer's position and the end, as last told by the broker."""
 
     def at_end(self) -> bool:
-        """Whether everything assigned has been read up to where the topic ended when asked. Raises BrokerUnavailable."""
+        """Whether everything assigned is read up to where the topic ended when asked. Raises BrokerUnavailable."""
 
     def topic_id(self, topic: str) -> str:
-        """The broker's own id of the topic, which a topic made anew under the same name does not share; "" if unknown."""
+        """The broker's own id of the topic, which one made anew under the same name does not share; "" if unknown."""
 
     def close(self) -> None:
         """Leave the group."""
@@ -114,7 +122,7 @@ class Producer(Protocol):
     def publish(self, records: Iterable[Outgoing]) -> list[Receipt]:
         """Publish all and wait until the broker has acknowledged every one of them, in the order given.
 
-        Raises BrokerUnavailable where any was not acknowledged; some may have arrived all the same.
+        Raises BrokerUnavailable where any was not acknowledged, RecordTooLarge; some may have arrived all the same.
         """
 
     def close(self) -> None:

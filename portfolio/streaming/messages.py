@@ -49,14 +49,14 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     """One record as a client sends it."""
 
 
-class NamedLot(Submission, kw_only=True):
+class NamedLot(Submission, frozen=True, kw_only=True):
     """A lot to dispose of, under SPECIFIC: known by the transaction that opened it."""
 
     transaction_id: Identifier
     quantity: Decimal
 
 
-class SubmittedTransaction(Submission, kw_only=True):
+class SubmittedTransaction(Submission, frozen=True, kw_only=True):
     """A transaction as submitted: quantities and amounts unsigned, money in trade currency."""
 
     portfolio_id: Identifier
@@ -90,7 +90,7 @@ class SubmittedTransaction(Submission, kw_only=True):
     note: Text | None = None
 
 
-class SubmittedPortfolio(Submission, kw_only=True):
+class SubmittedPortfolio(Submission, frozen=True, kw_only=True):
     """A portfolio's attributes; what is left out takes its default."""
 
     portfolio_id: Identifier
@@ -105,7 +105,7 @@ class SubmittedPortfolio(Submission, kw_only=True):
     benchmark_security_id: Identifier | None = None
 
 
-class SubmittedInstrument(Submission, kw_only=True):
+class SubmittedInstrument(Submission, frozen=True, kw_only=True):
     """An instrument's attributes. `price_factor`: money for one unit at price 1 (0.01 for bonds quoted in percent)."""
 
     security_id: Identifier
@@ -121,7 +121,7 @@ class SubmittedInstrument(Submission, kw_only=True):
     price_factor: Decimal = Decimal(1)
 
 
-class SubmittedPrice(Submission, kw_only=True):
+class SubmittedPrice(Submission, frozen=True, kw_only=True):
     """A market price as quoted on its day, in `currency` for one unit."""
 
     security_id: Identifier
@@ -131,7 +131,7 @@ class SubmittedPrice(Submission, kw_only=True):
     version: Version = 1
 
 
-class SubmittedRate(Submission, kw_only=True):
+class SubmittedRate(Submission, frozen=True, kw_only=True):
     """An exchange rate of a day: units of `to_currency` for one unit of `from_currency`."""
 
     from_currency: Currency
@@ -152,7 +152,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
         raise NotImplementedError
 
 
-class RawTransaction(Message, kw_only=True, tag="raw_transaction.v1"):
+class RawTransaction(Message, frozen=True, kw_only=True, tag="raw_transaction.v1"):
     """A transaction on its way to the ledger. `submitted_by` is a user name; none where another system wrote it."""
 
     TOPIC: ClassVar[str] = "raw_transactions"
@@ -164,7 +164,7 @@ class RawTransaction(Message, kw_only=True, tag="raw_transaction.v1"):
         return self.transaction.portfolio_id
 
 
-class RawPortfolio(Message, kw_only=True, tag="raw_portfolio.v1"):
+class RawPortfolio(Message, frozen=True, kw_only=True, tag="raw_portfolio.v1"):
     """A portfolio's attributes on their way."""
 
     TOPIC: ClassVar[str] = "raw_market_data"
@@ -176,7 +176,7 @@ class RawPortfolio(Message, kw_only=True, tag="raw_portfolio.v1"):
         return self.portfolio.portfolio_id
 
 
-class RawInstrument(Message, kw_only=True, tag="raw_instrument.v1"):
+class RawInstrument(Message, frozen=True, kw_only=True, tag="raw_instrument.v1"):
     """An instrument's attributes on their way."""
 
     TOPIC: ClassVar[str] = "raw_market_data"
@@ -188,7 +188,7 @@ class RawInstrument(Message, kw_only=True, tag="raw_instrument.v1"):
         return self.instrument.security_id
 
 
-class RawPrice(Message, kw_only=True, tag="raw_price.v1"):
+class RawPrice(Message, frozen=True, kw_only=True, tag="raw_price.v1"):
     """A market price on its way."""
 
     TOPIC: ClassVar[str] = "raw_market_data"
@@ -200,7 +200,7 @@ class RawPrice(Message, kw_only=True, tag="raw_price.v1"):
         return self.market_price.security_id
 
 
-class RawRate(Message, kw_only=True, tag="raw_rate.v1"):
+class RawRate(Message, frozen=True, kw_only=True, tag="raw_rate.v1"):
     """An exchange rate on its way."""
 
     TOPIC: ClassVar[str] = "raw_market_data"
@@ -222,7 +222,7 @@ class RecordedTransaction(msgspec.Struct, frozen=True, kw_only=True):
     version: int
 
 
-class TransactionsRecorded(Message, kw_only=True, tag="transactions_recorded.v1"):
+class TransactionsRecorded(Message, frozen=True, kw_only=True, tag="transactions_recorded.v1"):
     """The ledger of a portfolio has grown up to `change_seq`: a wake-up, and the news for whoever subscribes.
 
     A redelivered batch is announced again without `transactions`.
@@ -242,7 +242,7 @@ class TransactionsRecorded(Message, kw_only=True, tag="transactions_recorded.v1"
 MarketDataKind = Literal["PORTFOLIO", "INSTRUMENT", "PRICE", "RATE"]
 
 
-class MarketDataRecorded(Message, kw_only=True, tag="market_data_recorded.v1"):
+class MarketDataRecorded(Message, frozen=True, kw_only=True, tag="market_data_recorded.v1"):
     """Prices of a security, rates of a pair or somebody's attributes have changed, from `from_date` on.
 
     `name` is the security, portfolio or pair ("EUR/USD"). For a portfolio `seq` is its change_seq, else the market_seq.
@@ -259,7 +259,7 @@ class MarketDataRecorded(Message, kw_only=True, tag="market_data_recorded.v1"):
         return self.name
 
 
-class PositionCalculation(Message, kw_only=True, tag="position_calculation.v1"):
+class PositionCalculation(Message, frozen=True, kw_only=True, tag="position_calculation.v1"):
     """Calculate a portfolio up to `requested_seq`, with market data up to `requested_market_seq`.
 
     `interests_seq` is the newest set of interests the orchestrator has of it: an older one is sent again.
@@ -270,7 +270,6 @@ class PositionCalculation(Message, kw_only=True, tag="position_calculation.v1"):
     requested_seq: int
     requested_market_seq: int = 0
     interests_seq: int = 0
-    rebuild: bool = False
 
     @property
     def key(self) -> str:
@@ -278,14 +277,14 @@ class PositionCalculation(Message, kw_only=True, tag="position_calculation.v1"):
 
 
 class HeldSince(msgspec.Struct, frozen=True, kw_only=True):
-    """Something a portfolio's figures depend on, from a date on: a security (its attributes and prices) or a currency."""
+    """What a portfolio's figures depend on, from a date on: a security (its attributes and prices) or a currency."""
 
     kind: Literal["SECURITY", "CURRENCY"]
     name: str
     since_date: datetime.date
 
 
-class PositionCalculationDone(Message, kw_only=True, tag="position_calculation_done.v1"):
+class PositionCalculationDone(Message, frozen=True, kw_only=True, tag="position_calculation_done.v1"):
     """A portfolio is calculated up to `computed_seq`, seeing market data up to `market_seq`; or it failed, and why.
 
     `interests` are sent where they are newer than the orchestrator's, all of them, with their `interests_seq`.
@@ -304,7 +303,7 @@ class PositionCalculationDone(Message, kw_only=True, tag="position_calculation_d
         return self.portfolio_id
 
 
-class ValuationCalculation(Message, kw_only=True, tag="valuation_calculation.v1"):
+class ValuationCalculation(Message, frozen=True, kw_only=True, tag="valuation_calculation.v1"):
     """Value a portfolio's days from `from_date` on, up to `requested_seq`."""
 
     TOPIC: ClassVar[str] = "valuation_calculations"
@@ -318,7 +317,7 @@ class ValuationCalculation(Message, kw_only=True, tag="valuation_calculation.v1"
         return self.portfolio_id
 
 
-class ValuationCalculationDone(Message, kw_only=True, tag="valuation_calculation_done.v1"):
+class ValuationCalculationDone(Message, frozen=True, kw_only=True, tag="valuation_calculation_done.v1"):
     """A portfolio's days are valued up to `computed_seq`; or that failed, and why."""
 
     TOPIC: ClassVar[str] = "valuation_calculations_done"
@@ -352,7 +351,7 @@ RAW_TOPICS: tuple[str, ...] = (RawTransaction.TOPIC, RawPortfolio.TOPIC)
 _encoder = msgspec.json.Encoder(decimal_format="string")
 _decoders: dict[str, msgspec.json.Decoder[Message]] = {}
 for _topic in TOPICS:
-    _types = tuple(t for t in MESSAGE_TYPES if t.TOPIC == _topic)
+    _types = tuple(t for t in MESSAGE_TYPES if _topic == t.TOPIC)
     _union = _types[0]
     for _type in _types[1:]:
         _union = _union | _type  # type: ignore[assignment]
@@ -370,4 +369,7 @@ def decode(topic: str, value: bytes) -> Message:
     Raises msgspec.DecodeError (of which msgspec.ValidationError is one) or UnicodeDecodeError where the value is not
     JSON of one of the topic's types.
     """
-    return _decoders[topic].decode(value)
+    try:
+        return _decoders[topic].decode(value)
+    except RecursionError as error:
+        raise msgspec.DecodeError("nested too deeply") from error

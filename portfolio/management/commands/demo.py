@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,8 @@ PORT = 8000
 PORTS_TRIED_MAX = 50
 TABLE_WIDTH = 118
 READY_TIMEOUT_S = 60.0
+API_PROCESSES = 2
+API_THREADS = 4
 MANAGE = (sys.executable, str(settings.BASE_DIR / "manage.py"))
 
 
@@ -53,12 +56,12 @@ class Command(BaseCommand):
             progress=_say,
         )
         try:
-            with stack:
-                self._run(stack, console, options)
+            with stack, TemporaryDirectory(prefix="metrics-") as metrics_dir:
+                self._run(stack, {"PROMETHEUS_MULTIPROC_DIR": metrics_dir}, console, options)
         except (DevStackError, OSError, subprocess.CalledProcessError) as error:
             raise CommandError(str(error)) from error
 
-    def _run(self, stack: DevStack, console: Console, options: dict[str, Any]) -> None:
+    def _run(self, stack: DevStack, metrics: dict[str, str], console: Console, options: dict[str, Any]) -> None:
         env = _environment(stack)
         port = _free_port(options["port"])
         for step in (("migrate", "--verbosity", "0"), ("ensure_topics",)):
@@ -73,7 +76,8 @@ class Command(BaseCommand):
             for name in stack.revive():
                 _say(f"{name} had died and is up again")
 
-        supervisor = Supervisor([_api(port, env), *worker_programs(env=env)], tick=revive)
+        # One directory for all: /metrics of the API then tells of the workers too.
+        supervisor = Supervisor([_api(port, env | metrics), *worker_programs(env=env | metrics)], tick=revive)
         story = _Story(client, console, user, supervisor, once=options["once"])
         story.start()
         supervisor.run_forever()
@@ -135,18 +139,10 @@ def _environment(stack: DevStack) -> dict[str, str]:
 
 def _api(port: int, env: dict[str, str]) -> Program:
     granian = str(Path(sys.executable).with_name("granian"))
-    arguments = (
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-access-log",
-        "--log-level",
-        "warning",
-    )
-    return Program("api", (granian, *arguments, "portfolio.wsgi:application"), {"LOG_LEVEL": "WARNING", **env})
+    listens = ("--interface", "wsgi", "--no-ws", "--host", "127.0.0.1", "--port", str(port), "--log-level", "warning")
+    processes = ("--workers", str(API_PROCESSES), "--blocking-threads", str(API_THREADS), "--respawn-failed-workers")
+    argv = (granian, *listens, *processes, "portfolio.wsgi:application")
+    return Program("api", argv, {"LOG_LEVEL": "WARNING", **env})
 
 
 def _free_port(wanted: int) -> int:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portfolio.streaming.messages import (
+    PositionCalculation,
     RawInstrument,
     RawPortfolio,
     RawRate,
@@ -20,6 +21,7 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
 )
 from positions.models import BookingException, Lot, PortfolioState, Position
+from positions.operations import calculate_positions
 from tests import pipeline
 from tests.pipeline import transaction
 
@@ -72,7 +74,7 @@ def a_history(seed: int, size: int) -> list[SubmittedTransaction]:
     return history
 
 
-def settle(method: str, cash_mode: str) -> None:
+def settle(method, cash_mode):
     pipeline.record_reference(
         RawPortfolio(
             portfolio=SubmittedPortfolio(
@@ -204,9 +206,9 @@ def test_a_type_that_cannot_be_booked_fails_its_portfolio_alone_and_says_so():
         transaction("RETURN_OF_CAPITAL", portfolio_id="ODD", security_id="AAA", gross_transaction_amount=D(5)),
         transaction("BUY", portfolio_id="EVEN", security_id="AAA", quantity=D(1), price=D(5)),
     )
-    requests = {p: pipeline.PositionCalculation(portfolio_id=p, requested_seq=1) for p in ("EVEN", "ODD")}
+    requests = {p: PositionCalculation(portfolio_id=p, requested_seq=1) for p in ("EVEN", "ODD")}
 
-    dones = {d.portfolio_id: d for d in pipeline.calculate_positions(requests, now=pipeline.NOW)}
+    dones = {d.portfolio_id: d for d in calculate_positions(requests, now=pipeline.NOW)}
 
     assert dones["EVEN"].error is None
     assert "RETURN_OF_CAPITAL" in (dones["ODD"].error or "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -39,7 +40,7 @@ def asleep_in(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 def pretend_to_download(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Path], None]) -> None:
     """Stand in for the one call that goes over the network."""
-    resolver = pytest.importorskip("jgo.maven").PythonResolver
+    resolver = importlib.import_module("jgo.maven").PythonResolver
 
     def download(_: object, artifact: object) -> Path:
         path: Path = artifact.cached_path  # type: ignore[attr-defined]
@@ -102,7 +103,7 @@ def test_only_processes_of_the_folder_and_the_name_are_ended(tmp_path: Path) -> 
 
 
 def test_the_lock_file_holds_every_jar_by_its_hash_and_no_address() -> None:
-    maven = pytest.importorskip("portfolio.devstack.maven")
+    maven = importlib.import_module("portfolio.devstack.maven")
     text = jars.LOCK.read_text()
     assert text.count("[[dependencies]]") == text.count("sha256") > 40
     assert "://" not in text
