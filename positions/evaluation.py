@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from portfolio.money import OutOfRange
 from portfolio.streaming.messages import (
     CostMethod,
     Identifier,
@@ -66,7 +67,13 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 def evaluate(body: bytes, *, today: datetime.date) -> dict[str, Any]:
     """The answer to a request, as of the day it names or else today. Raises `portfolio.validation.Refused`."""
-    request = _request(body)
+    try:
+        return _evaluate(_request(body), today)
+    except OutOfRange as error:
+        raise Refused([FieldProblem("transactions", "out_of_range", f"cannot be computed: {error}")]) from error
+
+
+def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     problems: list[FieldProblem] = []
     portfolio = next(iter(_read_all(EvaluatedPortfolio, [request.portfolio], "portfolio", problems)), None)
     transactions = _read_all(EvaluatedTransaction, request.transactions, "transactions", problems)
@@ -153,8 +160,12 @@ def _not_built(
         for name in ("start", "end")
         if getattr(request, name) is not None
     ]
+    highest: dict[str, int] = {}
+    for transaction in transactions:
+        highest[transaction.transaction_id] = max(transaction.version, highest.get(transaction.transaction_id, 0))
     for index, transaction in enumerate(transactions):
-        if transaction.transaction_type not in BOOKINGS:
+        counts = transaction.version == highest[transaction.transaction_id] and transaction.status != "CANCELLED"
+        if counts and transaction.transaction_type not in BOOKINGS:
             detail = f"{transaction.transaction_type} is not supported yet"
             problems.append(FieldProblem(f"transactions.{index}.transaction_type", "not_supported", detail))
         if transaction.portfolio_id not in (UNNAMED, portfolio.portfolio_id):

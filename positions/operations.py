@@ -20,6 +20,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db import transaction as db_transaction
 
 from portfolio.models import CashMode, Portfolio, PortfolioChange
+from portfolio.planning import look_up_by_key
 from portfolio.streaming.messages import HeldSince, PositionCalculation, PositionCalculationDone
 from positions.engine.entry import EntryKey, Terms, key_of
 from positions.engine.lots import Holding, HoldingKey, Kind
@@ -70,6 +71,7 @@ def _calculate(requests: Mapping[str, PositionCalculation], now: datetime.dateti
             with db_transaction.atomic():
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                look_up_by_key()
                 return _calculate_in_snapshot(requests, now)
         except OperationalError as error:
             if not isinstance(error.__cause__, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
@@ -85,7 +87,7 @@ def _calculate_in_snapshot(
     states = _lock_states(sorted(requests))
     market_seq = market.refresh()
     marks = PortfolioChange.objects.in_bulk(states.keys())
-    work = _plan(states, marks, rebuild={p for p, request in requests.items() if request.rebuild})
+    work = _plan(states, marks)
     terms = _terms(work)
     outcomes = _book(work, terms)
     write(outcomes)
@@ -100,9 +102,14 @@ def _calculate_in_snapshot(
 
 def _lock_states(portfolio_ids: Sequence[str]) -> dict[str, PortfolioState]:
     """The states of the portfolios, locked in order; made where there were none."""
-    PortfolioState.objects.bulk_create(
-        [PortfolioState(portfolio_id=portfolio_id) for portfolio_id in portfolio_ids], ignore_conflicts=True
-    )
+    states = _locked(portfolio_ids)
+    if missing := [portfolio_id for portfolio_id in portfolio_ids if portfolio_id not in states]:
+        PortfolioState.objects.bulk_create([PortfolioState(portfolio_id=p) for p in missing], ignore_conflicts=True)
+        states |= _locked(missing)
+    return states
+
+
+def _locked(portfolio_ids: Sequence[str]) -> dict[str, PortfolioState]:
     rows = PortfolioState.objects.select_for_update().filter(portfolio_id__in=portfolio_ids).order_by("portfolio_id")
     return {state.portfolio_id: state for state in rows}
 
@@ -110,12 +117,9 @@ def _lock_states(portfolio_ids: Sequence[str]) -> dict[str, PortfolioState]:
 # --- what is to be done -------------------------------------------------------------------------------------------
 
 
-def _plan(
-    states: Mapping[str, PortfolioState], marks: Mapping[str, PortfolioChange], *, rebuild: set[str]
-) -> list[_Work]:
+def _plan(states: Mapping[str, PortfolioState], marks: Mapping[str, PortfolioChange]) -> list[_Work]:
     """What has to be booked of each portfolio; those of which nothing is owed are left out."""
-    anew = {p for p in rebuild if p in marks}
-    anew |= {p for p, mark in marks.items() if states[p].computed_seq and mark.rebuild_seq > states[p].computed_seq}
+    anew = {p for p, mark in marks.items() if states[p].computed_seq and mark.rebuild_seq > states[p].computed_seq}
     anew |= touched_by_market(states.keys() - anew)
     grown = {p: states[p].computed_seq for p, mark in marks.items() if mark.change_seq > states[p].computed_seq}
     changes = changes_since(change_seqs={p: seq for p, seq in grown.items() if p not in anew})

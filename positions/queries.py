@@ -78,7 +78,8 @@ def _holdings(state: PortfolioState, as_of: datetime.date) -> list[Holding]:
     columns = ", ".join(f"h.{name}" for name in FIGURES)
     now = f"SELECT h.kind, h.security_id, {columns}, h.flags, h.first_date FROM positions AS h WHERE portfolio_id = %s"  # noqa: S608 - the columns are the table's own
     then = f"""
-        SELECT h.kind, h.security_id, {columns}, h.flags, p.first_date FROM positions AS p
+        SELECT h.kind, h.security_id, {columns}, h.flags, CASE WHEN p.first_date <= %s THEN p.first_date END
+        FROM positions AS p
         CROSS JOIN LATERAL (
             SELECT * FROM position_days AS d
             WHERE d.portfolio_id = p.portfolio_id AND d.kind = p.kind AND d.security_id = p.security_id
@@ -91,7 +92,8 @@ def _holdings(state: PortfolioState, as_of: datetime.date) -> list[Holding]:
         if state.last_date is None or as_of >= state.last_date:
             cursor.execute(now, [state.portfolio_id])
         else:
-            cursor.execute(then, [as_of, state.portfolio_id])
+            # A split of what was not held leaves a row of a day before anything was booked into the holding.
+            cursor.execute(then, [as_of, as_of, state.portfolio_id])
         return [holding_of(row) for row in cursor.fetchall()]
 
 

@@ -12,7 +12,7 @@ from transactions.models import Transaction
 from transactions.queries import effective, every_version
 
 
-class TransactionFilter(django_filters.FilterSet):  # type: ignore[misc]
+class TransactionFilter(django_filters.FilterSet):
     """Filters of one portfolio's transactions. A filter never lets in a version that another one outranks."""
 
     transaction_type = django_filters.MultipleChoiceFilter(

@@ -7,7 +7,6 @@ submissions with equal normalised fields have equal `content_hash`: the same ver
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 
@@ -15,7 +14,7 @@ import msgspec
 
 from portfolio.money import CONTEXT, ZERO
 from portfolio.streaming.messages import SubmittedTransaction
-from portfolio.validation import trade_moment, utc_offset_minutes
+from portfolio.validation import trade_moment
 
 _encoder = msgspec.json.Encoder(decimal_format="string")
 
@@ -24,8 +23,7 @@ VersionKey = tuple[str, str, int]
 """What a version is known by: portfolio_id, transaction_id, version."""
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
+class LedgerRow(msgspec.Struct, frozen=True, gc=False):
     """One version of a transaction, normalised: unsigned, money in `currency`, the money of the trade."""
 
     portfolio_id: str
@@ -69,7 +67,7 @@ class LedgerRow:
 
 def normalised(submitted: SubmittedTransaction) -> LedgerRow:
     """The ledger's row of an acceptable submission (one in which `validation.problems_of` finds nothing)."""
-    trade_date, trade_time = trade_moment(submitted.transaction_date)
+    trade_date, trade_time, offset_minutes = trade_moment(submitted.transaction_date)
     currency = submitted.currency or submitted.trade_currency
     assert currency is not None, "validation asks for the currency"
     linked_transaction_id = submitted.linked_transaction_id or None
@@ -90,7 +88,7 @@ def normalised(submitted: SubmittedTransaction) -> LedgerRow:
         trade_fee=_canonical(submitted.trade_fee) or ZERO,
         tax=_canonical(submitted.tax) or ZERO,
         transaction_fx_rate=_canonical(submitted.transaction_fx_rate),
-        lots=tuple((lot.transaction_id, lot.quantity.normalize(CONTEXT)) for lot in submitted.lots),
+        lots=tuple([(lot.transaction_id, lot.quantity.normalize(CONTEXT)) for lot in submitted.lots]),
         ratio_new=_canonical(submitted.ratio_new),
         ratio_old=_canonical(submitted.ratio_old),
         target_security_id=submitted.target_security_id,
@@ -104,7 +102,7 @@ def normalised(submitted: SubmittedTransaction) -> LedgerRow:
         acquisition_date=submitted.acquisition_date,
         source_system=submitted.source_system,
         note=submitted.note,
-        utc_offset_minutes=utc_offset_minutes(submitted.transaction_date),
+        utc_offset_minutes=offset_minutes,
     )
 
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from django.contrib.auth.models import User
 from django.db import connection
 
 from portfolio.marks import Mark, lock_marks, owners_of, raise_marks
+from portfolio.planning import look_up_by_key
 from portfolio.streaming.handling import Handled, Letter, Publication, Received
 from portfolio.streaming.messages import RawTransaction, RecordedTransaction, SubmittedTransaction, TransactionsRecorded
 from transactions.ledger import LedgerRow, VersionKey, content_hash, normalised
 from transactions.storage import KeptRow, copy_rows, standing_contents, standing_hashes
 
 
-@dataclass(frozen=True, slots=True)
-class _New:
+class _New(msgspec.Struct, frozen=True, gc=False):
     """A record that may be new to the ledger."""
 
     received: Received
@@ -36,10 +36,11 @@ def record_transactions(received: Sequence[Received], *, now: datetime.datetime)
     """Keep every record that is new; announce every portfolio of the batch, also where nothing was new.
 
     What comes back to be set aside: a record of somebody who may not write to its portfolio (`NOT_OWNER`), and one
-    whose id and version stand in the ledger with other content (`CONFLICT`), with the content that stands. Equal content
-    is a duplicate and has no effect. Runs in the caller's database transaction.
+    whose id and version stand in the ledger with other content (`CONFLICT`), with the content that stands. Equal
+    content is a duplicate and has no effect. Runs in the caller's database transaction.
     """
     assert connection.in_atomic_block, "the marks' locks must last until the rows are committed"
+    look_up_by_key()
     batch = [_new(one) for one in received]
     first_submitters: dict[str, str] = {}
     for new in batch:

@@ -6,7 +6,6 @@ The ORM serves everybody else; here a statement serves thousands of rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -64,8 +63,7 @@ _decode = msgspec.json.decode
 _VERSIONS = "unnest(%s::text[], %s::text[], %s::int4[]) AS asked(portfolio_id, transaction_id, version)"
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRow:
+class KeptRow(msgspec.Struct, frozen=True, gc=False):
     """A row on its way into the table, with the mark it is recorded under."""
 
     row: LedgerRow

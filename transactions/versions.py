@@ -21,11 +21,7 @@ OF_THE_RECORDING = frozenset(
     }
 )
 """Fields that are no content: which version it is, and who recorded it when."""
-CONTENT = tuple(
-    f.name
-    for f in Transaction._meta.concrete_fields
-    if f.name not in OF_THE_RECORDING
-)
+CONTENT = tuple(f.name for f in Transaction._meta.concrete_fields if f.name not in OF_THE_RECORDING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,14 +112,18 @@ class Books:
         if entry.currency == held.currency or not amount:
             return amount
         held.flag("CONVERTED")
-        market = self.terms.rates.market(entry.currency, held.currency, entry.date)
-        return rounded(amount * market.value) if market else UNKNOWN
+        return rounded(amount * self._market_rate(held, entry.currency, held.currency, entry.date))
 
     def local_rate(self, held: Holding, entry: Entry) -> Decimal:
         """Base for one unit of the holding's currency, on the entry's day: the rate used where that is its currency."""
         if entry.currency == held.currency:
             return entry.rate
-        market = self.terms.rates.market(held.currency, self.terms.base_currency, entry.date)
+        return self._market_rate(held, held.currency, self.terms.base_currency, entry.date)
+
+    def _market_rate(self, held: Holding, from_currency: str, to_currency: str, day: datetime.date) -> Decimal:
+        market = self.terms.rates.market(from_currency, to_currency, day)
+        if market and market.stale_on(day):
+            held.flag("STALE_FX_RATE")
         return market.value if market else UNKNOWN
 
 
@@ -270,7 +274,7 @@ def _sell(books: Books, entry: Entry) -> None:
     if quantity > held_quantity and not books.terms.allow_short:
         by = quantity - max(held_quantity, ZERO)
         books.problems.append(
-            BookingProblem("OVERSOLD", entry, by, f"{plain(entry.quantity)} sold, {plain(held_quantity)} held; left out as a whole")
+            BookingProblem("OVERSOLD", entry, by, f"{plain(entry.quantity)} sold, {plain(held_quantity)} held")
         )
         return
     held = books.security(entry)
@@ -286,7 +290,11 @@ def _split(books: Books, entry: Entry) -> None:
     if not held.quantity:
         books.problems.append(BookingProblem("NOTHING_HELD", entry, None, "nothing was held on the day of the split"))
         return
-    held.scale(entry.ratio)
+    if held.scaled(entry.ratio_new, entry.ratio_old):
+        held.scale(entry.ratio_new, entry.ratio_old)
+    else:
+        # Less than what is kept of a number would be left: it is gone, for nothing.
+        _close(books, entry, held, abs(held.quantity), ZERO)
     _report_costs(books, entry, held, always=True)
     _move_cash(books, entry, -(entry.fee + entry.tax))
 

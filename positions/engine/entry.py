@@ -103,7 +103,8 @@ class Entry:
     currency: str
     rate: Decimal
     rate_is_stale: bool = False
-    ratio: Decimal = ONE
+    ratio_new: Decimal = ONE
+    ratio_old: Decimal = ONE
 
     @property
     def transaction_id(self) -> str:
@@ -112,6 +113,11 @@ class Entry:
     @property
     def date(self) -> datetime.date:
         return self.key.date
+
+    @property
+    def ratio(self) -> Decimal:
+        """How many units there are for one unit held before. A quantity is multiplied before it is divided."""
+        return self.ratio_new / self.ratio_old
 
     def base(self, amount: Decimal) -> Decimal:
         """An amount of trade currency in base, at the rate used."""
@@ -137,7 +143,6 @@ def enrich(transaction: LedgerTransaction, terms: Terms) -> Entry:
         instrument = terms.instruments.get(transaction.security_id or "")
         gross = rounded(quantity * price * instrument.price_factor) if instrument else rounded(quantity * price)
     rate, stale = _rate_used(transaction, terms)
-    new, old = transaction.ratio_new, transaction.ratio_old
     return Entry(
         key=key_of(transaction),
         transaction_type=transaction.transaction_type,
@@ -150,7 +155,8 @@ def enrich(transaction: LedgerTransaction, terms: Terms) -> Entry:
         currency=transaction.currency,
         rate=rate,
         rate_is_stale=stale,
-        ratio=new / old if new and old else ONE,
+        ratio_new=transaction.ratio_new or ONE,
+        ratio_old=transaction.ratio_old or ONE,
     )
 
 

@@ -139,6 +139,9 @@ class Holding:
             part = min(left, abs(lot.quantity))
             pieces.append(self._take_part(lot, sign * part))
             left -= part
+        if self.cost_basis.is_nan():
+            # What could not be converted may have gone with the pieces: only a look at what is left can tell.
+            self.cost_basis = sum((lot.cost_basis for lot in self.open_lots()), ZERO)
         return pieces
 
     def front(self) -> Lot:
@@ -147,16 +150,32 @@ class Holding:
             self._read_all()
         return self.lots[0] if self.lots else self.opened[0]
 
-    def scale(self, ratio: Decimal) -> None:
-        """Turn every unit into `ratio` units at unchanged cost; the newest lot takes what rounding leaves."""
-        lots = self.open_lots()
-        total = rounded(self.quantity * ratio)
+    def scaled(self, new: Decimal, old: Decimal) -> Decimal:
+        """The quantity there would be with `new` units for every `old` ones."""
+        return rounded(self.quantity * new / old)
+
+    def scale(self, new: Decimal, old: Decimal) -> None:
+        """Turn every `old` units into `new` ones at unchanged cost; some of the holding must be left by it.
+
+        The newest lot takes what rounding leaves, the one before it what would turn the newest to the other side. A lot
+        that is rounded to nothing is closed, and the newest that is left carries its cost.
+        """
+        total, lots = self.scaled(new, old), self.open_lots()
         for lot in lots:
-            lot.quantity = rounded(lot.quantity * ratio)
+            lot.quantity = rounded(lot.quantity * new / old)
             self.taken_from.add(lot.key)
-        if lots:
-            lots[-1].quantity += total - sum((lot.quantity for lot in lots), ZERO)
+        left = total - sum((lot.quantity for lot in lots), ZERO)
+        for lot in reversed(lots):
+            lot.quantity += left
+            if not lot.quantity or (lot.quantity > 0) == (total > 0):
+                break
+            left, lot.quantity = lot.quantity, ZERO
         self.quantity = total
+        newest = next(lot for lot in reversed(lots) if lot.quantity)
+        for lot in lots:
+            if not lot.quantity:
+                self._enlarge(newest, lot)
+                self._remove(lot)
 
     def _take_part(self, lot: Lot, part: Decimal) -> Piece:
         self.taken_from.add(lot.key)

@@ -108,5 +108,7 @@ def _price_used(
     if currency != held.currency:
         flags.add("CONVERTED")
         rate = rates.market(currency, held.currency, day)
+        if rate and rate.stale_on(day):
+            flags.add("STALE_FX_RATE")
         price = price * rate.value if rate else UNKNOWN
     return price, price_date, source

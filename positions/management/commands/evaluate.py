@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 from django.core.management.base import BaseCommand, CommandParser
 
+from portfolio.problems import field_errors
 from portfolio.validation import Refused
 from positions.evaluation import evaluate
 
@@ -44,7 +45,5 @@ def _answer(line: bytes) -> dict[str, Any]:
     try:
         return evaluate(line, today=datetime.datetime.now(datetime.UTC).date())
     except Refused as refusal:
-        errors = [
-            {"pointer": "/" + p.field.replace(".", "/"), "code": p.code, "detail": p.detail} for p in refusal.problems
-        ]
+        errors = field_errors(refusal.problems)
         return {"refused": {"title": "Invalid content", "status": 422, "detail": str(refusal), "errors": errors}}
