@@ -23,5 +23,5 @@ COPY orchestrator orchestrator/
 USER portfolio
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--no-ws", "--workers", "2", \
-     "--blocking-threads", "16", "--respawn-failed-workers", "--workers-kill-timeout", "10", \
+     "--blocking-threads", "4", "--respawn-failed-workers", "--workers-kill-timeout", "10", \
      "portfolio.wsgi:application"]

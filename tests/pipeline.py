@@ -14,6 +14,7 @@ from django.db import connection
 from django.db import transaction as db_transaction
 
 from portfolio.market_data import record_market_data
+from portfolio.marks import lock_marks, raise_marks
 from portfolio.models import PortfolioChange
 from portfolio.streaming.broker import Record
 from portfolio.streaming.handling import Handled, Received
@@ -54,11 +55,12 @@ def record_reference(*messages: Message, now: datetime.datetime = NOW) -> Handle
 
 
 def calculate(*portfolio_ids: str, rebuild: bool = False) -> None:
-    """One batch of calculate_positions, for the portfolios named or all."""
+    """One batch of calculate_positions, for the portfolios named or all; from scratch, if asked."""
     asked = portfolio_ids or tuple(PortfolioChange.objects.values_list("portfolio_id", flat=True))
-    requests = {
-        p: PositionCalculation(portfolio_id=p, requested_seq=2**62, rebuild=rebuild, interests_seq=0) for p in asked
-    }
+    if rebuild:
+        with db_transaction.atomic():
+            raise_marks(lock_marks(dict.fromkeys(asked, ""), now=NOW), now=NOW, settings_changed=True)
+    requests = {p: PositionCalculation(portfolio_id=p, requested_seq=2**62, interests_seq=0) for p in asked}
     for done in calculate_positions(requests, now=NOW):
         assert done.error is None, done.error
 
@@ -71,6 +73,11 @@ def rows_of(portfolio_id: str) -> dict[str, list[tuple[Any, ...]]]:
             cursor.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE portfolio_id = %s", [portfolio_id])
             rows[table] = sorted((tuple(map(_comparable, row)) for row in cursor.fetchall()), key=repr)
     return rows
+
+
+def day(text: str) -> datetime.date:
+    """A date as a message holds it."""
+    return datetime.date.fromisoformat(text)
 
 
 def _comparable(value: Any) -> Any:

@@ -18,11 +18,16 @@ from portfolio.devstack import DevStack
 
 DATA_DIR = Path(__file__).resolve().parent.parent / ".devstack" / f"test-{os.getpid()}"
 
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 _stack = DevStack(
     DATA_DIR,
     database_url=os.environ.get("DATABASE_URL"),
     kafka_bootstrap_servers=os.environ.get("KAFKA_BOOTSTRAP_SERVERS"),
-    progress=lambda line: sys.stderr.write(f"{line}\n"),
+    progress=_say,
 )
 _ENVIRONMENT = {
     "SECRET_KEY": "for the tests alone",
