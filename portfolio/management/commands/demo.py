@@ -162,19 +162,25 @@ def _free_port(wanted: int) -> int:
 
 def _farewell(address: str, user: dict[str, Any], *, once: bool) -> str:
     password = user["password"] or "as it was printed the first time (manage.py changepassword admin makes a new one)"
+    lines = [
+        "",
+        f"Swagger UI      {address}/docs",
+        f"Browsable API   {address}/api/v1/",
+        f"Admin           {address}/admin/   user {user['username']}, password {password}",
+        f"API token       {user['token']}",
+        "",
+    ]
+    if once:
+        return "\n".join([*lines, "That was all, once; `make demo` without ONCE stays up on the same data."])
     return "\n".join(
-        (
-            "",
-            f"Swagger UI      {address}/docs",
-            f"Browsable API   {address}/api/v1/",
-            f"Admin           {address}/admin/   user {user['username']}, password {password}",
-            f"API token       {user['token']}",
-            "",
+        [
+            *lines,
             "While this runs, in another terminal:",
             "  the topic     .venv/bin/python manage.py show_topic raw_transactions --max-messages 5",
             "  the table     .venv/bin/python manage.py dbshell",
-            "" if once else "\nCtrl-C stops everything; the next `make demo` goes on from here.",
-        )
+            "",
+            "Ctrl-C stops everything; the next `make demo` goes on from here.",
+        ]
     )
 
 
