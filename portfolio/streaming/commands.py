@@ -68,7 +68,7 @@ class ConsumerCommand(BaseCommand):
             serve_metrics(settings.METRICS_PORT)
         except OSError as error:
             raise CommandError(f"METRICS_PORT {settings.METRICS_PORT}: {error.strerror}") from error
-        limit_waiting()
+        limit_waiting(group=self.group)
         producer = KafkaProducer(linger_ms=LINGER_MS)
         worker = Worker(
             group=self.group,

@@ -8,6 +8,7 @@ for their client for as long. What they had begun comes again, as after any lost
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -15,9 +16,12 @@ from django.db import connection
 from django.db.backends.signals import connection_created
 
 
-def limit_waiting() -> None:
-    """Let every connection that this process opens from now on wait for a lock no longer than LOCK_TIMEOUT_S."""
-    connection_created.connect(_limit, dispatch_uid="lock_timeout")
+def limit_waiting(*, group: str) -> None:
+    """Let every connection that this process opens from now on carry the group's name, and wait for a lock no longer
+    than LOCK_TIMEOUT_S.
+    """
+    connection_created.disconnect(dispatch_uid="limit_waiting")
+    connection_created.connect(partial(_limit, group), weak=False, dispatch_uid="limit_waiting")
 
 
 def end_standing_still() -> int:
@@ -38,6 +42,12 @@ def end_standing_still() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _limit(connection: Any, **_: Any) -> None:
+def _limit(group: str, connection: Any, **_: Any) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{settings.LOCK_TIMEOUT_S * 1000:.0f}ms"])
+        cursor.execute(
+            """
+            SELECT set_config('lock_timeout', %s, false),
+                   set_config('application_name', current_setting('application_name') || '-' || %s, false)
+            """,
+            [f"{settings.LOCK_TIMEOUT_S * 1000:.0f}ms", group],
+        )

@@ -104,6 +104,6 @@ def sessions_waiting_for(worker: str, pid: int) -> int:
             WHERE client_port = ANY(%s) AND application_name = %s
                 AND wait_event_type = 'Client' AND backend_xid IS NOT NULL
             """,
-            [ports, f"portfolio-{worker}"],
+            [ports, f"portfolio-{worker.removeprefix('run_')}"],
         )
         return int(cursor.fetchone()[0])

@@ -41,7 +41,7 @@ def worker_programs(
         Program(
             name=worker if number == 1 else f"{worker}.{number}",
             argv=(sys.executable, str(settings.BASE_DIR / "manage.py"), worker),
-            env={**_own_names(worker, number), **(env or {})},
+            env={**_membership(number), **(env or {})},
         )
         for worker in WORKERS
         if worker in only
@@ -98,13 +98,11 @@ class Command(BaseCommand):
             raise CommandError(f"had to stay down: {', '.join(supervisor.down)}", returncode=STAYS_DOWN)
 
 
-def _own_names(worker: str, number: int) -> dict[str, str]:
-    """What must differ from process to process: its name at the database, its static membership of a group."""
-    database_name = settings.DATABASES["default"]["OPTIONS"]["application_name"]
-    names = {"DATABASE_APPLICATION_NAME": f"{database_name}-{worker}"}
+def _membership(number: int) -> dict[str, str]:
+    """Its own static membership of the group for every further process of a worker, where these are wanted."""
     if settings.KAFKA_GROUP_INSTANCE_ID and number > 1:
-        names["KAFKA_GROUP_INSTANCE_ID"] = f"{settings.KAFKA_GROUP_INSTANCE_ID}-{number}"
-    return names
+        return {"KAFKA_GROUP_INSTANCE_ID": f"{settings.KAFKA_GROUP_INSTANCE_ID}-{number}"}
+    return {}
 
 
 def _processes(text: str) -> tuple[str, int]:

@@ -45,11 +45,6 @@ def test_only_some_and_several_of_one():
     ]
 
 
-def test_every_worker_has_a_name_of_its_own_at_the_database():
-    names = [program.env["DATABASE_APPLICATION_NAME"] for program in worker_programs()]
-    assert names == [f"portfolio-{worker}" for worker in WORKERS]
-
-
 def test_no_two_processes_of_a_group_share_a_static_membership(settings):
     settings.KAFKA_GROUP_INSTANCE_ID = "here"
     programs = worker_programs(only=["calculate_positions"], processes={"calculate_positions": 2})
