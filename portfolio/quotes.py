@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 from django.db import models
-from django.db.models import Q
 
 from portfolio.models import FxRate, MarketMark, Price
 from portfolio.streaming.messages import SubmittedPrice, SubmittedRate
@@ -68,17 +67,19 @@ def _standing(
 ) -> tuple[dict[tuple[Any, ...], Any], set[tuple[Any, ...]]]:
     """What is believed of each key now, and everything that was ever recorded of it."""
     wanted = {tuple(getattr(submission, name) for name in key_fields) for submission in submissions}
-    near = Q()
-    for index, name in enumerate(key_fields):
-        near &= Q(**{f"{name}__in": {key[index] for key in wanted}})
+    arrays = ", ".join(f"%s::{'date' if name.endswith('_date') else 'text'}[]" for name in key_fields)
+    columns = ", ".join(key_fields)
+    rows = model.objects.raw(
+        f"SELECT t.* FROM unnest({arrays}) AS asked({columns}) JOIN {model._meta.db_table} AS t USING ({columns})",  # noqa: S608 - the columns are the models' own
+        [list(column) for column in zip(*wanted, strict=True)],
+    )
     believed: dict[tuple[Any, ...], Any] = {}
     known: set[tuple[Any, ...]] = set()
-    for row in model.objects.filter(near):
+    for row in rows:
         key = tuple(getattr(row, name) for name in key_fields)
-        if key in wanted:
-            known.add((key, _value(row, value_fields)))
-            if row.superseded_at is None:
-                believed[key] = row
+        known.add((key, _value(row, value_fields)))
+        if row.superseded_at is None:
+            believed[key] = row
     return believed, known
 
 

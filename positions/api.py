@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from typing import Any
 
 from django.db.models import QuerySet
@@ -15,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolio.pagination import KeysetPagination, Orderings
-from portfolio.problems import InvalidContent, Unknown
+from portfolio.problems import InvalidContent, TooMany, Unknown
 from portfolio.reading import visible_portfolio
 from positions.evaluation import evaluate
 from positions.figures import portfolio_answer
@@ -32,6 +33,9 @@ from positions.serializers import (
 )
 
 HISTORY_DAYS_MAX = 1000
+_PAGING = ("cursor", "page_size", "ordering")
+_evaluating = threading.BoundedSemaphore(1)
+"""What-ifs run one at a time in a process, so that they never take the door's threads together."""
 _AS_OF = OpenApiParameter("as_of", datetime.date, description="the end of this day; today where it is left out")
 
 
@@ -79,10 +83,10 @@ class PositionList(APIView):
 class PositionDetail(APIView):
     """One position of a portfolio: valued, with its history, its open lots and what was disposed of."""
 
-    @extend_schema(operation_id="position", parameters=[_AS_OF], responses=PositionDetailSerializer)
+    @extend_schema(operation_id="position", responses=PositionDetailSerializer)
     def get(self, request: Request, portfolio_id: str, security_id: str) -> Response:
-        query = _query(request)
-        day = query.day()
+        refuse_unknown(request)
+        day = datetime.datetime.now(datetime.UTC).date()
         with one_snapshot():
             mark = visible_portfolio(request.user, portfolio_id)
             state = state_of(portfolio_id=portfolio_id)
@@ -92,11 +96,12 @@ class PositionDetail(APIView):
                 raise Unknown(f"The portfolio {portfolio_id} never held {security_id!r} up to {day}.")
             of_security = {"portfolio_id": portfolio_id, "security_id": security_id}
             days = PositionDay.objects.filter(**of_security, kind="SECURITY", position_date__lte=day)
+            lots = Lot.objects.filter(**of_security).order_by(*_LOT_ORDER)
             disposals = Disposal.objects.filter(**of_security, disposal_date__lte=day).order_by(*_DISPOSAL_ORDER)
             answer = {
                 "position": position,
                 "history": PositionDaySerializer(days.order_by("-position_date")[:HISTORY_DAYS_MAX], many=True).data,
-                "lots": LotSerializer(Lot.objects.filter(**of_security).order_by(*_LOT_ORDER), many=True).data,
+                "lots": LotSerializer(lots[:HISTORY_DAYS_MAX], many=True).data,
                 "disposals": DisposalSerializer(disposals[:HISTORY_DAYS_MAX], many=True).data,
                 "pending": _pending_answer(pending_of(state=state, mark=mark)),
             }
@@ -125,6 +130,7 @@ class LotList(ListAPIView[Lot]):
     orderings: Orderings = {"security_id": _LOT_ORDER}
 
     def get_queryset(self) -> QuerySet[Lot]:
+        refuse_unknown(self.request, "security_id", *_PAGING)
         mark = visible_portfolio(self.request.user, self.kwargs["portfolio_id"])
         return Lot.objects.filter(portfolio_id=mark.portfolio_id)
 
@@ -153,6 +159,7 @@ class DisposalList(ListAPIView[Disposal]):
     }
 
     def get_queryset(self) -> QuerySet[Disposal]:
+        refuse_unknown(self.request, "security_id", "start", "end", *_PAGING)
         mark = visible_portfolio(self.request.user, self.kwargs["portfolio_id"])
         return Disposal.objects.filter(portfolio_id=mark.portfolio_id)
 
@@ -162,14 +169,25 @@ class Evaluation(APIView):
 
     @extend_schema(request={"application/json": {"type": "object"}}, responses={200: {"type": "object"}})
     def post(self, request: Request) -> Response:
-        # The body is read as bytes: its decimals must not pass through floats.
-        return Response(evaluate(request._request.body, today=datetime.datetime.now(datetime.UTC).date()))  # noqa: SLF001
+        if not _evaluating.acquire(blocking=False):
+            raise TooMany("Another what-if is being answered here. Try again in a moment.", retry_after_s=1)
+        try:
+            # The body is read as bytes: its decimals must not pass through floats.
+            body = request._request.body  # noqa: SLF001
+            return Response(evaluate(body, today=datetime.datetime.now(datetime.UTC).date()))
+        finally:
+            _evaluating.release()
+
+
+def refuse_unknown(request: Request, *known: str) -> None:
+    """Raise InvalidContent where something is asked that this answer would pass over in silence."""
+    unknown = request.query_params.keys() - {"format", *known}
+    if unknown:
+        raise InvalidContent(f"Not supported here: {', '.join(sorted(unknown))}.")
 
 
 def _query(request: Request) -> PositionQuery:
-    unknown = request.query_params.keys() - {"as_of", "closed", "format"}
-    if unknown:
-        raise InvalidContent(f"Not supported here: {', '.join(sorted(unknown))}.")
+    refuse_unknown(request, "as_of", "closed")
     query = PositionQuery(data=request.query_params)
     query.is_valid(raise_exception=True)
     return query

@@ -34,8 +34,9 @@ class MarketMemory:
         with self._refreshing:
             if newest > self.market_seq:
                 rows = FxRate.objects.filter(superseded_at=None, market_seq__gt=self.market_seq)
-                for row in rows.values_list("from_currency", "to_currency", "rate_date", "rate").iterator():
-                    self.rates.put(*row)
+                quotes = rows.values_list("from_currency", "to_currency", "rate_date", "rate").iterator()
+                # A table of its own, put in place at once: other threads go on reading the one they have.
+                self.rates = self.rates.grown(quotes)
                 self.market_seq = newest
         return newest
 

@@ -48,6 +48,7 @@ class PortfolioState(models.Model):
     interests_seq = models.BigIntegerField(default=0, help_text="how often its interests have changed")
     base_currency = models.CharField(max_length=10, blank=True)
     cost_basis_method = models.CharField(max_length=10, blank=True)
+    cash_tracked = models.BooleanField(default=False)
     provisional = models.BooleanField(default=True)
     last_date = models.DateField(null=True)
     last_time_us = models.BigIntegerField(default=0)

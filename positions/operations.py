@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import psycopg
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import OperationalError, connection
 from django.db import transaction as db_transaction
 
 from portfolio.models import CashMode, Portfolio, PortfolioChange
 from portfolio.planning import look_up_by_key
 from portfolio.streaming.messages import HeldSince, PositionCalculation, PositionCalculationDone
+from portfolio.streaming.verdicts import is_contention, passes
 from positions.engine.entry import EntryKey, Terms, key_of
 from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.market import instrument_terms, market, touched_by_market
@@ -49,14 +50,14 @@ def calculate_positions(
 ) -> list[PositionCalculationDone]:
     """Bring the positions of the portfolios up to date, and say how far each now is.
 
-    One that cannot be calculated is left as it was, its state says why, and the others go on. Raises OperationalError
-    or InterfaceError where the database is away.
+    One that cannot be calculated is left as it was, its state says why, and the others go on. Raises what passes by
+    itself, such as the database being away.
     """
     try:
         return _calculate(requests, now)
-    except (OperationalError, InterfaceError):
-        raise
     except Exception as error:
+        if passes(error):
+            raise
         if len(requests) > 1:
             # One of them is at fault; by itself it is found, and only it fails.
             return [done for one, r in requests.items() for done in calculate_positions({one: r}, now=now)]
@@ -73,10 +74,8 @@ def _calculate(requests: Mapping[str, PositionCalculation], now: datetime.dateti
                     cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 look_up_by_key()
                 return _calculate_in_snapshot(requests, now)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected):
-                raise
-            if attempt == SERIALIZATION_ATTEMPTS_MAX:
+        except (OperationalError, psycopg.OperationalError) as error:
+            if not is_contention(error) or attempt == SERIALIZATION_ATTEMPTS_MAX:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -225,6 +224,7 @@ def _advance(one: _Work, terms: Terms, outcome: Outcome) -> None:
     """Put into the state what was booked."""
     state = one.state
     state.base_currency, state.cost_basis_method = terms.base_currency, terms.cost_basis_method
+    state.cash_tracked = terms.cash_tracked
     if one.anew and not one.entries:
         state.last_date = None
     if one.entries:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.db import connection
 from django.db import transaction as db_transaction
 
-from portfolio.models import CashMode, Portfolio, PortfolioChange
+from portfolio.models import Portfolio, PortfolioChange
 from portfolio.money import ONE
 from positions.engine.lots import Holding, Kind
 from positions.engine.valuation import MarketPrice
@@ -39,8 +39,13 @@ def one_snapshot() -> Iterator[None]:
 
 
 def state_of(*, portfolio_id: str) -> PortfolioState:
-    """How far the portfolio is calculated; an empty state where nothing ever was."""
-    return PortfolioState.objects.filter(portfolio_id=portfolio_id).first() or PortfolioState(portfolio_id=portfolio_id)
+    """How far the portfolio is calculated, and under which settings; an empty state where nothing ever was."""
+    state = PortfolioState.objects.filter(portfolio_id=portfolio_id).first()
+    if state is None or not state.computed_seq:
+        state = state or PortfolioState(portfolio_id=portfolio_id)
+        settings = Portfolio.objects.filter(portfolio_id=portfolio_id).first()
+        state.base_currency = settings.base_currency if settings else ""
+    return state
 
 
 def pending_of(*, state: PortfolioState, mark: PortfolioChange) -> Pending | None:
@@ -52,14 +57,14 @@ def pending_of(*, state: PortfolioState, mark: PortfolioChange) -> Pending | Non
 
 def snapshot_of(*, state: PortfolioState, as_of: datetime.date) -> Snapshot:
     """The portfolio at the end of a day: what the rows say was held, and what was quoted then."""
-    settings = Portfolio.objects.filter(portfolio_id=state.portfolio_id).first()
     holdings = _holdings(state, as_of)
     market.refresh()
     securities = [held for held in holdings if held.key.kind is Kind.SECURITY]
+    # Not the settings of today: what was submitted since is pending, and the rows are in the currency of before.
     return Snapshot(
-        base_currency=settings.base_currency if settings else state.base_currency,
+        base_currency=state.base_currency,
         as_of=as_of,
-        cash_tracked=settings is not None and settings.cash_mode == CashMode.TRACKED,
+        cash_tracked=state.cash_tracked,
         holdings=holdings,
         market_prices=_market_prices(state.portfolio_id, securities, as_of),
         instruments=instrument_terms([held.key.security_id for held in securities]),
@@ -104,22 +109,17 @@ def _market_prices(portfolio_id: str, securities: Sequence[Holding], as_of: date
             """
             SELECT asked.security_id, quote.price, quote.currency, quote.price_date,
                    (SELECT d.split_ratio FROM position_days AS d
-                    WHERE asked.was_split AND d.portfolio_id = %s AND d.kind = 'SECURITY'
+                    WHERE d.portfolio_id = %s AND d.kind = 'SECURITY'
                       AND d.security_id = asked.security_id AND d.position_date <= quote.price_date
                     ORDER BY d.position_date DESC LIMIT 1)
-            FROM unnest(%s::text[], %s::bool[]) AS asked(security_id, was_split)
+            FROM unnest(%s::text[]) AS asked(security_id)
             CROSS JOIN LATERAL (
                 SELECT p.price, p.currency, p.price_date FROM market_prices AS p
                 WHERE p.security_id = asked.security_id AND p.price_date <= %s AND p.superseded_at IS NULL
                 ORDER BY p.price_date DESC LIMIT 1
             ) AS quote
             """,
-            [
-                portfolio_id,
-                [held.key.security_id for held in securities],
-                [held.split_ratio != ONE for held in securities],
-                as_of,
-            ],
+            [portfolio_id, [held.key.security_id for held in securities], as_of],
         )
         return {
             security_id: MarketPrice(price, currency, price_date, split_ratio or ONE)

@@ -92,6 +92,7 @@ _STATE = {
     "interests_seq": "int8",
     "base_currency": "text",
     "cost_basis_method": "text",
+    "cash_tracked": "bool",
     "provisional": "bool",
     "last_date": "date",
     "last_time_us": "int8",

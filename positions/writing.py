@@ -53,6 +53,7 @@ def book_portfolio(
     Raises `engine.booking.NotBookable`.
     """
     stored = set(holdings)
+    opened_before = {key for key, held in holdings.items() if held.first_date}
     outcome = Outcome(terms.portfolio_id, anew)
     touched: set[HoldingKey] = set()
 
@@ -67,7 +68,7 @@ def book_portfolio(
     book((enrich(entry, terms) for entry in entries), books, end_of_day)
     for key in touched:
         _collect_holding(outcome, books.holdings[key], stored=key in stored)
-    outcome.opens_holdings = anew or not touched <= stored
+    outcome.opens_holdings = anew or any(books.holdings[key].first_date for key in touched - opened_before)
     outcome.rows["disposals"] = [disposal_row(terms.portfolio_id, disposal) for disposal in books.disposals]
     outcome.rows["booking_exceptions"] = [exception_row(terms.portfolio_id, problem) for problem in books.problems]
     return outcome

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_right, insort
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
 from portfolio.money import CONTEXT, ONE
 
 STALE_AFTER_DAYS = 7
+ANSWERS_KEPT_MAX = 100_000
 _PREFERRED_CROSSINGS = ("EUR", "USD")
 
 
@@ -26,7 +28,8 @@ class Rate:
 
 
 class RateTable:
-    """The quotes of all pairs; grows by `put`, answers `market`.
+    """The quotes of all pairs. Made by `put`, it answers `market`; where others read it, it is never changed: `grown`
+    makes another one that knows more.
 
     A market rate is the last direct quote on or before the day, at any age; else the inverse of one; else two of these
     crossed through one currency: EUR, else USD, else the alphabetically first that has both legs. Quotients keep the
@@ -50,14 +53,31 @@ class RateTable:
         self._partners.setdefault(to_currency, set()).add(from_currency)
         self._found.clear()
 
+    def grown(self, quotes: Iterable[tuple[str, str, datetime.date, Decimal]]) -> RateTable:
+        """A table with these quotes too; it shares what has not changed."""
+        other = RateTable()
+        other._dates, other._rates = dict(self._dates), dict(self._rates)
+        other._partners = {currency: set(partners) for currency, partners in self._partners.items()}
+        copied: set[tuple[str, str]] = set()
+        for from_currency, to_currency, rate_date, rate in quotes:
+            pair = (from_currency, to_currency)
+            if pair not in copied and pair in other._rates:
+                other._dates[pair], other._rates[pair] = list(other._dates[pair]), dict(other._rates[pair])
+            copied.add(pair)
+            other.put(from_currency, to_currency, rate_date, rate)
+        return other
+
     def market(self, from_currency: str, to_currency: str, day: datetime.date) -> Rate | None:
         """The market rate of the day, or None where no quotes lead from one currency to the other."""
         if from_currency == to_currency:
             return Rate(ONE, day)
         asked = (from_currency, to_currency, day)
-        if asked not in self._found:
-            self._found[asked] = self._leg(*asked) or self._crossed(*asked)
-        return self._found[asked]
+        if asked in self._found:
+            return self._found[asked]
+        if len(self._found) >= ANSWERS_KEPT_MAX:
+            self._found.clear()
+        answer = self._found[asked] = self._leg(*asked) or self._crossed(*asked)
+        return answer
 
     def _leg(self, from_currency: str, to_currency: str, day: datetime.date) -> Rate | None:
         direct = self._quote(from_currency, to_currency, day)

@@ -229,3 +229,46 @@ def test_what_if_refuses_what_is_wrong_by_its_place(client):
 
     assert answer.status_code == 422
     assert "/transactions/0/quantity" in [error["pointer"] for error in answer.json()["errors"]]
+
+
+def test_settings_not_yet_calculated_with_do_not_relabel_the_figures(client):
+    """The rows are in the currency they were computed in, until they are computed anew."""
+    pipeline.record(transaction("BUY", security_id="AAPL", quantity=D(10), price=D(100)), submitted_by="owner")
+    pipeline.calculate("P1")
+    pipeline.record_reference(
+        RawPortfolio(portfolio=SubmittedPortfolio(portfolio_id="P1", base_currency="EUR"), submitted_by="owner")
+    )
+
+    answer = positions(client)
+
+    assert (answer["base_currency"], answer["positions"][0]["cost_basis_base"]) == ("USD", "1000")
+    assert answer["pending"]
+
+
+def test_a_quote_between_a_split_and_its_reverse_is_read_in_the_units_of_its_day(client):
+    pipeline.record_reference(
+        RawPortfolio(portfolio=SubmittedPortfolio(portfolio_id="P1", base_currency="USD"), submitted_by="owner"),
+        RawPrice(
+            market_price=SubmittedPrice(security_id="AAPL", price_date=day("2025-01-10"), price=D(50), currency="USD")
+        ),
+    )
+    pipeline.record(
+        transaction("BUY", transaction_date="2025-01-02", security_id="AAPL", quantity=D(10), price=D(100)),
+        transaction("SPLIT", transaction_date="2025-01-05", security_id="AAPL", ratio_new=D(2), ratio_old=D(1)),
+        transaction("SPLIT", transaction_date="2025-01-20", security_id="AAPL", ratio_new=D(1), ratio_old=D(2)),
+        submitted_by="owner",
+    )
+    pipeline.calculate("P1")
+
+    (position,) = positions(client, as_of="2025-01-31")["positions"]
+
+    # 50 for one of the doubled units is 100 for one of these.
+    assert (position["price"], position["market_value"]) == ("100", "1000")
+
+
+@pytest.mark.parametrize("path", ["positions/AAPL/", "lots/", "disposals/"])
+def test_a_question_is_never_passed_over_in_silence(client, held, path):
+    answer = client.get(f"/api/v1/portfolios/P1/{path}", {"as_of": "2025-01-15"})
+
+    assert answer.status_code == 422
+    assert "as_of" in answer.content.decode()

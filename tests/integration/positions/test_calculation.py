@@ -6,7 +6,9 @@ import datetime
 import random
 from decimal import Decimal
 
+import psycopg
 import pytest
+from django.db import OperationalError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from portfolio.streaming.messages import (
     SubmittedRate,
     SubmittedTransaction,
 )
+from positions import storage
 from positions.models import BookingException, Lot, PortfolioState, Position
 from positions.operations import calculate_positions
 from tests import pipeline
@@ -214,3 +217,41 @@ def test_a_type_that_cannot_be_booked_fails_its_portfolio_alone_and_says_so():
     assert "RETURN_OF_CAPITAL" in (dones["ODD"].error or "")
     assert dones["ODD"].computed_seq == 0
     assert Position.objects.filter(portfolio_id="EVEN", kind="SECURITY").exists()
+
+
+def test_a_split_of_what_is_bought_later_does_not_hide_the_purchase_from_those_who_tell_of_changes():
+    """The holding's row is there before anything is held; the interest begins with the first entry booked."""
+    pipeline.record(
+        transaction("SPLIT", security_id="AAA", ratio_new=D(2), ratio_old=D(1), transaction_date="2025-01-02")
+    )
+    pipeline.calculate("P1")
+    known = PortfolioState.objects.get(portfolio_id="P1").interests_seq
+
+    pipeline.record(transaction("BUY", security_id="AAA", quantity=D(1), price=D(5), transaction_date="2025-01-03"))
+    asked = PositionCalculation(portfolio_id="P1", requested_seq=2, interests_seq=known)
+    (done,) = calculate_positions({"P1": asked}, now=pipeline.NOW)
+
+    assert [interest.name for interest in done.interests] == ["AAA"]
+
+
+def test_a_connection_lost_in_the_middle_is_no_failure_of_the_calculation(monkeypatch):
+    """The COPY's own errors come from the driver; they pass, and the worker tries again."""
+    from positions import writing
+
+    def lose_the_connection(table, rows):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (pid,) = cursor.fetchone()
+        with psycopg.connect(**connection.get_connection_params(), autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        storage.copy_rows(table, rows)
+
+    pipeline.record(transaction("BUY", security_id="AAA", quantity=D(1), price=D(5)))
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "copy_rows", lose_the_connection)
+        with pytest.raises((OperationalError, psycopg.OperationalError)):
+            pipeline.calculate("P1")
+    connection.close()
+
+    pipeline.calculate("P1")
+    assert Position.objects.filter(portfolio_id="P1", kind="SECURITY").exists()
