@@ -11,15 +11,15 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 help: ; @sed -n 's/^\([a-z]*\):.* ## \([a-z]\)/make \1\t\2/p' $(firstword $(MAKEFILE_LIST))
 
-demo: $(INSTALLED) ; @$(BIN)/python manage.py demo $(if $(ONCE),--once) ## the whole system on this machine, with sample data
+demo: $(INSTALLED) ; @exec $(BIN)/python manage.py demo $(if $(ONCE),--once) ## the whole system on this machine, with sample data
 
-test: lint ; @$(BIN)/python -m pytest --ignore=tests/faults $(ARGS) ## everything that must pass before a change goes in
+test: lint ; @exec $(BIN)/python -m pytest --ignore=tests/faults $(ARGS) ## everything that must pass before a change goes in
 
 lint: $(INSTALLED) ; @$(BIN)/ruff check && $(BIN)/ruff format --check && $(BIN)/mypy && $(BIN)/lint-imports ## style, types, and who may import whom
 
-bench: $(INSTALLED) ; @$(BIN)/python -m tests.bench ## how fast it is here
+bench: $(INSTALLED) ; @exec $(BIN)/python -m tests.bench ## how fast it is here
 
-faults: $(INSTALLED) ; @$(BIN)/python -m pytest tests/faults $(ARGS) ## kill, stop and starve it, and count what is left
+faults: $(INSTALLED) ; @exec $(BIN)/python -m pytest tests/faults $(ARGS) ## kill, stop and starve it, and count what is left
 
 lock: ; @$(LOCK) -o deploy/requirements.txt && $(LOCK) --extra devstack --extra test -o deploy/requirements-dev.txt ## re-make deploy/requirements*.txt; needs uv; UPGRADE=1 for newer versions
 

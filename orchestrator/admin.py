@@ -28,6 +28,7 @@ class CalculationAdmin(ReadOnlyAdmin):
         "seqs",
         "market_seqs",
         "attempts",
+        "failures",
         "requested_at",
         "waited",
         "not_before",

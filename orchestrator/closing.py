@@ -24,6 +24,7 @@ def close_succeeded(succeeded: Mapping[str, tuple[int, int]], *, now: datetime.d
                 done_at = %(now)s,
                 state = CASE WHEN d.closes THEN 'IDLE' ELSE c.state END,
                 attempts = CASE WHEN d.closes THEN 0 ELSE c.attempts END,
+                failures = CASE WHEN d.closes THEN 0 ELSE c.failures END,
                 error = CASE WHEN d.closes THEN '' ELSE c.error END,
                 not_before = CASE WHEN d.closes THEN NULL ELSE c.not_before END,
                 requested_at = CASE
@@ -57,21 +58,29 @@ def close_succeeded(succeeded: Mapping[str, tuple[int, int]], *, now: datetime.d
 
 
 def note_failed(failed: Mapping[str, str], *, now: datetime.datetime) -> None:
-    """Mark the dispatches outstanding of these portfolios as failed, each with its error, and say when to try again."""
+    """Mark the dispatches outstanding of these portfolios as failed, each with its error, and say when to try again.
+
+    It counts against a portfolio only where all that is requested of it was tried.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE calculations AS c SET
                 state = 'FAILED',
-                error = told.error,
-                attempts = CASE  -- what was requested since has not been tried yet
-                    WHEN c.requested_seq > c.dispatched_seq OR c.requested_market_seq > c.dispatched_market_seq THEN 0
-                    ELSE c.attempts
-                END,
+                error = f.error,
+                attempts = CASE WHEN f.is_tried THEN c.attempts ELSE 0 END,
+                failures = CASE WHEN f.is_tried THEN c.failures + 1 ELSE 0 END,
                 not_before = %(now)s
-                    + interval '1 second' * least(%(pause_s)s * 2 ^ least(c.attempts, 20), %(pause_max_s)s)
-            FROM unnest(%(portfolio_ids)s::text[], %(errors)s::text[]) AS told (portfolio_id, error)
-            WHERE c.portfolio_id = told.portfolio_id AND c.kind = %(kind)s AND c.state = 'DISPATCHED'
+                    + interval '1 second' * least(%(pause_s)s * 2 ^ least(c.failures + 1, 20), %(pause_max_s)s)
+            FROM (
+                SELECT c.id, told.error,  -- what was requested since the dispatch has not been tried yet
+                    c.requested_seq = c.dispatched_seq AND c.requested_market_seq = c.dispatched_market_seq AS is_tried
+                FROM calculations AS c
+                JOIN unnest(%(portfolio_ids)s::text[], %(errors)s::text[]) AS told (portfolio_id, error)
+                    ON told.portfolio_id = c.portfolio_id
+                WHERE c.kind = %(kind)s AND c.state = 'DISPATCHED'
+            ) AS f
+            WHERE c.id = f.id
             """,
             {
                 "portfolio_ids": list(failed),

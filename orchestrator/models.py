@@ -14,8 +14,10 @@ class Calculation(models.Model):
     """The calculations of one kind for one portfolio, as counters that only rise.
 
     Owed is `requested_seq` > `done_seq`, or the same of the market's; on its way is what was dispatched and is not yet
-    done. `requested_at` is since when something is owed, `attempts` counts the dispatches since the last success or the
-    last new request. `not_before` is set exactly while the calculation has failed.
+    done. `requested_at` is since when something is owed. `attempts` counts the dispatches since the last success,
+    those that nobody answered too: the more there were, the longer an answer is waited for. `failures` counts how often
+    a calculator said that it could not, since the last success, the last new request or a person's asking again: after
+    a number of them no more is tried. `not_before` is set exactly while the calculation has failed.
 
     Of the columns that change with every calculation none is in an index or in an index's condition: such updates stay
     in their page (0002 leaves room there) and write no index entry. `not_before` may be indexed, since it only changes
@@ -42,6 +44,7 @@ class Calculation(models.Model):
     done_market_seq = models.BigIntegerField(db_default=0)
     interests_seq = models.BigIntegerField(db_default=0, help_text="the computed_seq of the interests known here")
     attempts = models.PositiveIntegerField(db_default=0)
+    failures = models.PositiveIntegerField(db_default=0)
     error = models.TextField(blank=True, db_default="")
     requested_at = models.DateTimeField(null=True, blank=True)
     dispatched_at = models.DateTimeField(null=True, blank=True)

@@ -6,7 +6,8 @@ lost, doubled, late or stale can do no harm, and a calculator's done only ever r
 
 A portfolio has at most one dispatch outstanding a kind; what is requested meanwhile is dispatched as one with its done.
 A dispatch nobody answered is repeated after a while that doubles each time: it may well be waiting in the topic of a
-calculator that is down. A failure is tried again a bounded number of times, then waits for something new or a person.
+calculator that is down. A failure is tried again a bounded number of times, then waits for something new or a person;
+dispatches that nobody answered are no failures.
 
 Every statement takes thousands of portfolios. Locks are taken in one order, so that several orchestrators never wait
 for one another in a ring: the market's round, missing rows, then the rows themselves by portfolio_id. All operations
@@ -40,7 +41,7 @@ DUE = """
     (c.requested_seq > c.done_seq OR c.requested_market_seq > c.done_market_seq)
     AND CASE c.state
         WHEN 'IDLE' THEN true
-        WHEN 'FAILED' THEN c.attempts < %(attempts_max)s AND c.not_before <= %(now)s
+        WHEN 'FAILED' THEN c.failures < %(failures_max)s AND c.not_before <= %(now)s
         ELSE c.dispatched_at <= %(now)s - %(timeout_s)s * interval '1 second'
             * 2 ^ least(greatest(c.attempts - 1, 0), %(doublings_max)s)
     END
@@ -98,7 +99,7 @@ def take(*, portfolio_ids: Collection[str], skip_locked: bool = False) -> list[s
 def request(*, wanted: Mapping[str, int], now: datetime.datetime) -> None:
     """Raise what is requested of these portfolios to their marks, and to the market_seq given for each (0: none).
 
-    What has failed is tried anew where that requests something new.
+    Where that requests something new, earlier failures no longer count, and what has failed is tried anew.
     """
     if not wanted:
         return
@@ -113,6 +114,7 @@ def request(*, wanted: Mapping[str, int], now: datetime.datetime) -> None:
                     ELSE %(now)s
                 END,
                 attempts = CASE c.state WHEN 'FAILED' THEN 0 ELSE c.attempts END,
+                failures = 0,
                 not_before = CASE c.state WHEN 'FAILED' THEN %(now)s END
             FROM unnest(%(portfolio_ids)s::text[], %(market_seqs)s::bigint[]) AS w (portfolio_id, market_seq)
             JOIN portfolio_changes AS m ON m.portfolio_id = w.portfolio_id
@@ -160,7 +162,7 @@ def due_parameters(now: datetime.datetime) -> dict[str, datetime.datetime | floa
         "now": now,
         "timeout_s": settings.DISPATCH_TIMEOUT_S,
         "doublings_max": TIMEOUT_DOUBLINGS_MAX,
-        "attempts_max": settings.CALCULATION_ATTEMPTS_MAX,
+        "failures_max": settings.CALCULATION_ATTEMPTS_MAX,
     }
 
 

@@ -78,13 +78,17 @@ def _raise(portfolio_ids: Collection[str], now: datetime.datetime) -> dict[str, 
 
 
 def _forgive(portfolio_ids: Collection[str], now: datetime.datetime) -> None:
-    """Forget how often these have failed: they are due at once."""
+    """Forget how often these have failed, one that is being tried again too: those that wait are due at once."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            UPDATE calculations AS c SET attempts = 0, not_before = %s
+            UPDATE calculations AS c SET
+                failures = 0,
+                attempts = CASE c.state WHEN 'FAILED' THEN 0 ELSE c.attempts END,
+                not_before = CASE c.state WHEN 'FAILED' THEN %s::timestamptz END
             FROM (
-                SELECT id FROM calculations WHERE portfolio_id = ANY(%s::text[]) AND state = 'FAILED'
+                SELECT id FROM calculations
+                WHERE portfolio_id = ANY(%s::text[]) AND (state = 'FAILED' OR failures > 0)
                 ORDER BY portfolio_id FOR NO KEY UPDATE
             ) AS failed
             WHERE c.id = failed.id

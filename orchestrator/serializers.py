@@ -27,6 +27,7 @@ class CalculationSerializer(serializers.ModelSerializer[Calculation]):
             "dispatched_market_seq",
             "done_market_seq",
             "attempts",
+            "failures",
             "error",
             "requested_at",
             "dispatched_at",

@@ -29,10 +29,11 @@ OWN_DATABASE_URL = os.environ.get("DATABASE_URL")
 OWN_KAFKA_BOOTSTRAP_SERVERS = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 """What the operator named; where nothing is named, the demo starts servers of its own and says so in two files."""
 if (DEMO_DIR / "stack.env").is_file():
-    from portfolio.devstack import addresses  # only where a demo has run: a server installs no devstack
+    from portfolio.devstack import addresses, binaries  # only where a demo has run: a server installs no devstack
 
     if running := addresses(DEMO_DIR):
         env.read_env(DEMO_DIR / "demo.env", **running)
+        os.environ["PATH"] = f"{os.environ.get('PATH', '')}{os.pathsep}{binaries()}"  # psql, for dbshell
 
 # --- the process --------------------------------------------------------------------------------------------------
 

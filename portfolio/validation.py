@@ -279,7 +279,8 @@ def _every_problem(submission_type: type[S], raw: bytes, error: Exception) -> li
         except msgspec.ValidationError as wrong:
             problems.append(FieldProblem(field.name, "invalid", _sentence(wrong, field.type)))
     known = {field.name for field in fields}
-    problems += [FieldProblem(name, "unknown_field", "is not a field") for name in record if name not in known]
+    unknown = [name for name in record if name not in known and submission_type.__struct_config__.forbid_unknown_fields]
+    problems += [FieldProblem(name, "unknown_field", "is not a field") for name in unknown]
     # The rules run on what could be read; what could not stands as a blank, and nothing more is said of it.
     blanks = {f.name: ONE if f.type is Decimal else "" for f in fields if f.required and f.name not in read}
     for problem in problems_of(submission_type(**(blanks | read))):

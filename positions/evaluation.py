@@ -7,6 +7,7 @@ same words as the stored positions.
 from __future__ import annotations
 
 import datetime
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -24,8 +25,8 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
 )
 from portfolio.validation import FieldProblem, Refused, read
-from positions.engine.booking import BOOKINGS, Books, book
-from positions.engine.cost_methods import COST_METHODS
+from positions.engine.booking import Books, book
+from positions.engine.carried import Quotes
 from positions.engine.entry import InstrumentTerms, Terms, enrich, key_of
 from positions.engine.lots import HoldingKey, Kind
 from positions.engine.rates import RateTable
@@ -45,8 +46,8 @@ class EvaluatedPortfolio(SubmittedPortfolio, frozen=True, kw_only=True):
     portfolio_id: Identifier = UNNAMED
 
 
-class EvaluatedTransaction(SubmittedTransaction, frozen=True, kw_only=True):
-    """A transaction whose portfolio may be left out."""
+class EvaluatedTransaction(SubmittedTransaction, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """A transaction whose portfolio may be left out; fields that are none are passed over."""
 
     portfolio_id: Identifier = UNNAMED
 
@@ -101,18 +102,20 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
         },
         rates=rate_table,
     )
-    rows = [row for row in _effective(transactions) if row.transaction_date <= as_of]
+    rows = [row for row in _unlinked(_effective(transactions), transactions) if row.transaction_date <= as_of]
     splits = SplitHistory()
     books = Books(terms)
     book((enrich(row, terms) for row in sorted(rows, key=key_of)), books, splits.watch(books))
+    quotes = _quotes(prices, splits)
     snapshot = Snapshot(
         base_currency=terms.base_currency,
         as_of=as_of,
         cash_tracked=terms.cash_tracked,
         holdings=list(books.holdings.values()),
-        market_prices=_last_prices(prices, as_of, splits),
+        market_prices={p.security_id: quote for p in prices if (quote := quotes(p.security_id, as_of))},
         instruments=terms.instruments,
         rates=rate_table,
+        quotes_before=quotes,
     )
     return {
         **portfolio_answer(snapshot, closed=True),
@@ -150,24 +153,13 @@ def _read_all(
 def _not_built(
     request: Request, portfolio: EvaluatedPortfolio, transactions: Sequence[EvaluatedTransaction]
 ) -> list[FieldProblem]:
-    """What is asked for that this engine does not do, and whose answer would be wrong without it."""
-    problems = []
-    method = request.cost_method or portfolio.cost_basis_method
-    if method not in COST_METHODS:
-        problems.append(FieldProblem("cost_method", "not_supported", f"{method} is not supported yet"))
-    problems += [
+    """What is asked for that is not answered: a period, and transactions of another portfolio."""
+    problems = [
         FieldProblem(name, "not_supported", "a statement and performance of a period are not supported yet")
         for name in ("start", "end")
         if getattr(request, name) is not None
     ]
-    highest: dict[str, int] = {}
-    for transaction in transactions:
-        highest[transaction.transaction_id] = max(transaction.version, highest.get(transaction.transaction_id, 0))
     for index, transaction in enumerate(transactions):
-        counts = transaction.version == highest[transaction.transaction_id] and transaction.status != "CANCELLED"
-        if counts and transaction.transaction_type not in BOOKINGS:
-            detail = f"{transaction.transaction_type} is not supported yet"
-            problems.append(FieldProblem(f"transactions.{index}.transaction_type", "not_supported", detail))
         if transaction.portfolio_id not in (UNNAMED, portfolio.portfolio_id):
             detail = f"is not that of the portfolio evaluated, {portfolio.portfolio_id}"
             problems.append(FieldProblem(f"transactions.{index}.portfolio_id", "contradiction", detail))
@@ -193,23 +185,30 @@ def _effective(transactions: Sequence[SubmittedTransaction]) -> list[LedgerRow]:
     return [row for row in highest.values() if not row.cancelled]
 
 
-def _last_prices(
-    prices: Sequence[SubmittedPrice], as_of: datetime.date, splits: SplitHistory
-) -> dict[str, MarketPrice]:
-    """The last price of each security on or before the day; of one day the highest version, of equal ones the later."""
-    last: dict[str, SubmittedPrice] = {}
-    for price in prices:
-        standing = last.get(price.security_id)
-        if price.price_date <= as_of and (
-            standing is None or (price.price_date, price.version) >= (standing.price_date, standing.version)
-        ):
-            last[price.security_id] = price
-    return {
-        security_id: MarketPrice(
-            price.price,
-            price.currency,
-            price.price_date,
-            splits.ratio(HoldingKey(Kind.SECURITY, security_id), price.price_date),
-        )
-        for security_id, price in last.items()
-    }
+def _unlinked(rows: Sequence[LedgerRow], transactions: Sequence[SubmittedTransaction]) -> list[LedgerRow]:
+    """The rows, those without their link whose other leg is not in the request: nothing can be said of it."""
+    asked = {transaction.transaction_id for transaction in transactions}
+    return [
+        row
+        if row.linked_portfolio_id == row.portfolio_id and row.linked_transaction_id in asked
+        else msgspec.structs.replace(row, linked_portfolio_id=None, linked_transaction_id=None)
+        for row in rows
+    ]
+
+
+def _quotes(prices: Sequence[SubmittedPrice], splits: SplitHistory) -> Quotes:
+    """The last price of a security on or before a day; of one day the highest version, of equal ones the later."""
+    by_security: dict[str, list[SubmittedPrice]] = {}
+    for price in sorted(prices, key=lambda p: (p.price_date, p.version)):
+        by_security.setdefault(price.security_id, []).append(price)
+
+    def quote(security_id: str, day: datetime.date) -> MarketPrice | None:
+        of_security = by_security.get(security_id, [])
+        index = bisect_right(of_security, day, key=lambda price: price.price_date)
+        if not index:
+            return None
+        last = of_security[index - 1]
+        ratio = splits.ratio(HoldingKey(Kind.SECURITY, security_id), last.price_date)
+        return MarketPrice(last.price, last.currency, last.price_date, ratio)
+
+    return quote

@@ -14,6 +14,7 @@ from typing import Any
 
 from portfolio.money import ONE, UNKNOWN, ZERO, exact, plain, rounded
 from positions.engine.booking import BookingProblem, Disposal
+from positions.engine.carried import Quotes, carried_price
 from positions.engine.entry import InstrumentTerms
 from positions.engine.lots import Holding, Kind, Lot
 from positions.engine.rates import RateTable
@@ -39,6 +40,16 @@ class Snapshot:
     market_prices: Mapping[str, MarketPrice]
     instruments: Mapping[str, InstrumentTerms]
     rates: RateTable
+    quotes_before: Quotes
+    """The last market price of a security on or before an earlier day: what a change of symbol carries."""
+
+    def price_of(self, held: Holding) -> MarketPrice | None:
+        """The market price of a security held; where it never had one, nor was traded, what its old symbol's was."""
+        quoted = self.market_prices.get(held.key.security_id)
+        if quoted or held.trade_price is not None or not held.carried_from:
+            return quoted
+        holdings = {h.key.security_id: h for h in self.holdings if h.key.kind is Kind.SECURITY}
+        return carried_price(held, holdings, self.instruments, self.quotes_before)
 
 
 def figure(number: Decimal | None, missing: str = "MISSING_FX_RATE") -> Figure | None:
@@ -96,7 +107,7 @@ def _value(held: Holding, snapshot: Snapshot) -> Valuation:
     return value_holding(
         held,
         day=snapshot.as_of,
-        market_price=snapshot.market_prices.get(security_id),
+        market_price=snapshot.price_of(held),
         price_factor=instrument.price_factor if instrument else ONE,
         base_currency=snapshot.base_currency,
         rates=snapshot.rates,
@@ -173,15 +184,16 @@ def lot_answer(security_id: str, lot: Lot) -> dict[str, Any]:
 
 
 def disposal_answer(disposal: Disposal) -> dict[str, Any]:
-    """A disposal of the contract, as it was just booked."""
+    """A disposal of the contract, as it was just booked; one that closed nothing held has no opening."""
+    opening = disposal.opening
     with exact():
         return {
             "security_id": disposal.security_id,
-            "opening_transaction_id": disposal.opening.opening_transaction_id,
+            "opening_transaction_id": opening.opening_transaction_id if opening else None,
             "closing_transaction_id": disposal.closing.transaction_id,
-            "acquisition_date": disposal.opening.acquisition_date,
+            "acquisition_date": opening.acquisition_date if opening else None,
             "disposal_date": disposal.closing.date,
-            "days_held": (disposal.closing.date - disposal.opening.acquisition_date).days,
+            "days_held": (disposal.closing.date - opening.acquisition_date).days if opening else None,
             "quantity": plain(disposal.quantity),
             "proceeds": figure(disposal.proceeds),
             "cost_basis": figure(disposal.cost_basis),

@@ -99,6 +99,12 @@ class HoldingFigures(models.Model):
     trade_price_currency = models.CharField(max_length=10, null=True)
     trade_price_date = models.DateField(null=True)
     trade_split_ratio = Number()
+    carried_from = Id(null=True, help_text="the symbol before, whose price counts until there is one of its own")
+    carried_date = models.DateField(null=True)
+    carried_ratio = Number(default=1)
+    carried_price = Number(null=True)
+    carried_price_currency = models.CharField(max_length=10, null=True)
+    carried_price_date = models.DateField(null=True)
     flags = ArrayField(models.TextField(), default=list)
 
     class Meta:
@@ -246,3 +252,62 @@ class BookingException(models.Model):
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.transaction_id}: {self.code}"
+
+
+class GivenLot(models.Model):
+    """A lot as a TRANSFER_OUT gave it away: what the TRANSFER_IN linked to it takes, here or in another portfolio.
+
+    An OUT that was oversold has one row without a lot. Costs are in `currency`, the giver's local one, and in
+    `base_currency`, the giver's base.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    transaction_id = Id()
+    transaction_date = models.DateField()
+    transaction_time_us = models.BigIntegerField()
+    transaction_rank = models.SmallIntegerField()
+    security_id = Id()
+    transferred = Number(help_text="the quantity as submitted")
+    currency = models.CharField(max_length=10)
+    base_currency = models.CharField(max_length=10)
+    acquisition_date = models.DateField(null=True)
+    acquisition_time_us = models.BigIntegerField(null=True)
+    opening_transaction_id = Id(null=True)
+    opening_portfolio_id = Id(null=True)
+    quantity = Number()
+    cost_basis = Number()
+    cost_basis_base = Number()
+
+    class Meta:
+        db_table = "given_lots"
+        indexes = [models.Index(fields=["portfolio_id", "transaction_id"], name="given_lots_by_transaction")]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.transaction_id} gave {self.quantity} {self.security_id}"
+
+
+class TransferLink(models.Model):
+    """A TRANSFER_IN that names its TRANSFER_OUT, and the digest of the lots it was booked with, or why with none."""
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    transaction_id = Id()
+    transaction_date = models.DateField()
+    transaction_time_us = models.BigIntegerField()
+    transaction_rank = models.SmallIntegerField()
+    security_id = Id()
+    quantity = Number()
+    linked_portfolio_id = Id()
+    linked_transaction_id = Id()
+    received = models.TextField()
+
+    class Meta:
+        db_table = "transfer_links"
+        constraints = [
+            models.UniqueConstraint(fields=["portfolio_id", "transaction_id"], name="a_transfer_in_has_one_link")
+        ]
+        indexes = [models.Index(fields=["linked_portfolio_id", "linked_transaction_id"], name="transfer_links_by_out")]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.transaction_id} from {self.linked_portfolio_id} {self.linked_transaction_id}"

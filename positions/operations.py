@@ -25,6 +25,7 @@ from portfolio.streaming.messages import HeldSince, PositionCalculation, Positio
 from portfolio.streaming.verdicts import is_contention, passes
 from positions.engine.entry import EntryKey, Terms, key_of
 from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.links import Offer, offers, waiting_for_an_out
 from positions.market import instrument_terms, market, touched_by_market
 from positions.models import PortfolioState, Position
 from positions.storage import HoldingName, read_holdings, update_states
@@ -32,6 +33,13 @@ from positions.writing import Outcome, book_portfolio, write
 from transactions.entries import Change, LedgerEntry, changes_since, effective, whole_ledgers
 
 SERIALIZATION_ATTEMPTS_MAX = 5
+TOUCH_LOTS = {"SPLIT", "STOCK_DIVIDEND", "SYMBOL_CHANGE", "MERGER", "SPIN_OFF"} | {
+    "SELL",
+    "REDEMPTION",
+    "RETURN_OF_CAPITAL",
+    "TRANSFER_OUT",
+}
+"""Types that change lots which are there; others only do while a holding is on the other side."""
 
 log = structlog.get_logger(__name__)
 
@@ -122,14 +130,15 @@ def _plan(states: Mapping[str, PortfolioState], marks: Mapping[str, PortfolioCha
     anew |= touched_by_market(states.keys() - anew)
     grown = {p: states[p].computed_seq for p, mark in marks.items() if mark.change_seq > states[p].computed_seq}
     changes = changes_since(change_seqs={p: seq for p, seq in grown.items() if p not in anew})
-    work: list[_Work] = []
+    appended: dict[str, list[LedgerEntry]] = {}
     for portfolio_id, of_portfolio in changes.items():
-        state = states[portfolio_id]
-        appended = _appended(state, of_portfolio)
-        if appended is None:
+        entries = _appended(states[portfolio_id], of_portfolio)
+        if entries is None:
             anew.add(portfolio_id)
         else:
-            work.append(_Work(state, appended, anew=False))
+            appended[portfolio_id] = entries
+    anew |= waiting_for_an_out({p: entries for p, entries in appended.items() if states[p].computed_seq})
+    work = [_Work(states[p], entries, anew=False) for p, entries in appended.items() if p not in anew]
     for portfolio_id, versions in whole_ledgers(portfolio_ids=sorted(anew)).items():
         entries = sorted(effective(versions), key=key_of)
         work.append(_Work(states[portfolio_id], entries, anew=True))
@@ -155,8 +164,10 @@ def _last_key(state: PortfolioState) -> EntryKey:
 def _terms(work: Sequence[_Work]) -> dict[str, Terms]:
     """The terms each portfolio is booked under; those of a provisional one follow from its first entry."""
     settings = Portfolio.objects.in_bulk([one.state.portfolio_id for one in work])
-    securities = {entry.security_id for one in work for entry in one.entries if entry.security_id}
-    instruments = instrument_terms(securities)
+    securities = {
+        name for one in work for entry in one.entries for name in (entry.security_id, entry.target_security_id)
+    }
+    instruments = instrument_terms({name for name in securities if name})
     terms: dict[str, Terms] = {}
     for one in work:
         portfolio_id, state = one.state.portfolio_id, one.state
@@ -187,20 +198,29 @@ def _terms(work: Sequence[_Work]) -> dict[str, Terms]:
 
 def _book(work: Sequence[_Work], terms: Mapping[str, Terms]) -> list[Outcome]:
     names: dict[HoldingName, bool] = {}
+    newest_first: set[str] = set()
     for one in work:
         if not one.anew and one.state.last_date is not None:
-            averaged = terms[one.state.portfolio_id].cost_basis_method == "AVCO"
+            method = terms[one.state.portfolio_id].cost_basis_method
+            averaged = method == "AVCO"
+            if method == "LIFO":
+                newest_first.add(one.state.portfolio_id)
             for name, needs_lots in _named(one):
                 names[name] = names.get(name, False) or needs_lots or averaged
     needed = [name for name, needs_lots in names.items() if needs_lots and name.key.kind is Kind.SECURITY]
     stored: dict[str, dict[HoldingKey, Holding]] = {one.state.portfolio_id: {} for one in work}
-    for name, held in read_holdings(list(names), lots_needed=needed).items():
+    for name, held in read_holdings(list(names), lots_needed=needed, newest_first=newest_first).items():
         stored[name.portfolio_id][name.key] = held
+    offered = offers(
+        {one.state.portfolio_id: one.entries for one in work},
+        anew={one.state.portfolio_id for one in work if one.anew},
+    )
     return [
         book_portfolio(
             terms[one.state.portfolio_id],
             one.entries,
             stored[one.state.portfolio_id],
+            offered.get(one.state.portfolio_id, Offer()),
             anew=one.anew,
             last_date=one.state.last_date,
         )
@@ -213,10 +233,16 @@ def _named(one: _Work) -> list[tuple[HoldingName, bool]]:
     portfolio_id = one.state.portfolio_id
     names = []
     for entry in one.entries:
-        names.append((HoldingName(portfolio_id, HoldingKey(Kind.CASH, entry.currency)), False))
-        if entry.security_id:
-            key = HoldingKey(Kind.SECURITY, entry.security_id)
-            names.append((HoldingName(portfolio_id, key), entry.transaction_type != "BUY"))
+        names += [
+            (HoldingName(portfolio_id, HoldingKey(Kind.CASH, currency)), False)
+            for currency in (entry.currency, entry.target_currency)
+            if currency
+        ]
+        names += [
+            (HoldingName(portfolio_id, HoldingKey(Kind.SECURITY, security_id)), entry.transaction_type in TOUCH_LOTS)
+            for security_id in (entry.security_id, entry.target_security_id)
+            if security_id
+        ]
     return names
 
 
@@ -227,9 +253,8 @@ def _advance(one: _Work, terms: Terms, outcome: Outcome) -> None:
     state.cash_tracked = terms.cash_tracked
     if one.anew and not one.entries:
         state.last_date = None
-    if one.entries:
-        last = key_of(one.entries[-1])
-        state.last_date, state.last_time_us, state.last_rank, state.last_transaction_id = last
+    if outcome.last_place:
+        state.last_date, state.last_time_us, state.last_rank, state.last_transaction_id = outcome.last_place
     if outcome.opens_holdings:
         state.interests_seq += 1
 

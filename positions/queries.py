@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import connection
 from django.db import transaction as db_transaction
@@ -66,9 +67,10 @@ def snapshot_of(*, state: PortfolioState, as_of: datetime.date) -> Snapshot:
         as_of=as_of,
         cash_tracked=state.cash_tracked,
         holdings=holdings,
-        market_prices=_market_prices(state.portfolio_id, securities, as_of),
+        market_prices=_market_prices(state.portfolio_id, [held.key.security_id for held in securities], as_of),
         instruments=instrument_terms([held.key.security_id for held in securities]),
         rates=market.rates,
+        quotes_before=partial(_market_price, state.portfolio_id),
     )
 
 
@@ -102,7 +104,11 @@ def _holdings(state: PortfolioState, as_of: datetime.date) -> list[Holding]:
         return [holding_of(row) for row in cursor.fetchall()]
 
 
-def _market_prices(portfolio_id: str, securities: Sequence[Holding], as_of: datetime.date) -> dict[str, MarketPrice]:
+def _market_price(portfolio_id: str, security_id: str, day: datetime.date) -> MarketPrice | None:
+    return _market_prices(portfolio_id, [security_id], day).get(security_id)
+
+
+def _market_prices(portfolio_id: str, security_ids: Sequence[str], as_of: datetime.date) -> dict[str, MarketPrice]:
     """The last price of each security on or before the day, with the splits booked up to the end of its own day."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -119,7 +125,7 @@ def _market_prices(portfolio_id: str, securities: Sequence[Holding], as_of: date
                 ORDER BY p.price_date DESC LIMIT 1
             ) AS quote
             """,
-            [portfolio_id, [held.key.security_id for held in securities], as_of],
+            [portfolio_id, list(security_ids), as_of],
         )
         return {
             security_id: MarketPrice(price, currency, price_date, split_ratio or ONE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -37,6 +37,12 @@ FIGURES = {
     "trade_price_currency": "text",
     "trade_price_date": "date",
     "trade_split_ratio": "numeric",
+    "carried_from": "text",
+    "carried_date": "date",
+    "carried_ratio": "numeric",
+    "carried_price": "numeric",
+    "carried_price_currency": "text",
+    "carried_price_date": "date",
 }
 _figures_of = attrgetter(*FIGURES)
 _HOLDING = {"portfolio_id": "text", "kind": "text", "security_id": "text"} | FIGURES | {"flags": "text[]"}
@@ -46,6 +52,8 @@ LOT_KEY_COLUMNS = {
     "opening_transaction_id": "text",
     "opening_portfolio_id": "text",
 }
+_BY_AGE = ", ".join(LOT_KEY_COLUMNS)
+_FROM_THE_NEWEST = ", ".join(f"{column} DESC" for column in LOT_KEY_COLUMNS)
 _LOT = {"quantity": "numeric", "cost_basis": "numeric", "cost_basis_base": "numeric"}
 
 POSITIONS = _HOLDING | {"first_date": "date"}
@@ -78,12 +86,39 @@ EXCEPTIONS = {
     "quantity": "numeric",
     "detail": "text",
 }
+GIVEN_LOTS = {
+    "portfolio_id": "text",
+    "transaction_id": "text",
+    "transaction_date": "date",
+    "transaction_time_us": "int8",
+    "transaction_rank": "int2",
+    "security_id": "text",
+    "transferred": "numeric",
+    "currency": "text",
+    "base_currency": "text",
+    **LOT_KEY_COLUMNS,
+    **_LOT,
+}
+TRANSFER_LINKS = {
+    "portfolio_id": "text",
+    "transaction_id": "text",
+    "transaction_date": "date",
+    "transaction_time_us": "int8",
+    "transaction_rank": "int2",
+    "security_id": "text",
+    "quantity": "numeric",
+    "linked_portfolio_id": "text",
+    "linked_transaction_id": "text",
+    "received": "text",
+}
 TABLES: Mapping[str, Mapping[str, str]] = {
     "positions": POSITIONS,
     "position_days": POSITION_DAYS,
     "lots": LOTS,
     "disposals": DISPOSALS,
     "booking_exceptions": EXCEPTIONS,
+    "given_lots": GIVEN_LOTS,
+    "transfer_links": TRANSFER_LINKS,
 }
 
 _STATE = {
@@ -116,6 +151,9 @@ class HoldingName(NamedTuple):
 # --- rows ---------------------------------------------------------------------------------------------------------
 
 
+_NO_LOT = (None, None, None, None)
+
+
 def holding_row(portfolio_id: str, held: Holding, date: datetime.date | None) -> Row:
     """A row of positions (with the holding's first date) or of position_days (with the day)."""
     kind, security_id = held.key
@@ -134,7 +172,7 @@ def disposal_row(portfolio_id: str, disposal: Disposal) -> Row:
         portfolio_id,
         disposal.security_id,
         disposal.currency,
-        *disposal.opening,
+        *(disposal.opening or _NO_LOT),
         closing.transaction_id,
         closing.key.date,
         closing.key.time_us,
@@ -167,10 +205,13 @@ def exception_row(portfolio_id: str, problem: BookingProblem) -> Row:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def read_holdings(names: Sequence[HoldingName], *, lots_needed: Iterable[HoldingName]) -> dict[HoldingName, Holding]:
+def read_holdings(
+    names: Sequence[HoldingName], *, lots_needed: Iterable[HoldingName], newest_first: Collection[str] = ()
+) -> dict[HoldingName, Holding]:
     """The stored holdings among those named, as they stand after the last entry booked.
 
-    Of those in `lots_needed` the oldest lots are read too; the rest of any holding's lots is read when asked for.
+    Of those in `lots_needed` the oldest lots are read too (in the portfolios `newest_first`, the newest); the rest of
+    any holding's lots is read when asked for.
     """
     found: dict[HoldingName, Holding] = {}
     if not names:
@@ -191,8 +232,10 @@ def read_holdings(names: Sequence[HoldingName], *, lots_needed: Iterable[Holding
             if held.key.kind is Kind.CASH:
                 held.lots = _cash_pool(held)
             else:
-                held.more = _reader_of_lots(portfolio_id, held.key.security_id, offset=0)
-    _read_first_lots([name for name in lots_needed if name in found], found)
+                held.more = _reader_of_lots(portfolio_id, held.key.security_id, _BY_AGE, offset=0)
+    needed = [name for name in lots_needed if name in found]
+    _read_first_lots([name for name in needed if name.portfolio_id not in newest_first], found, _BY_AGE)
+    _read_first_lots([name for name in needed if name.portfolio_id in newest_first], found, _FROM_THE_NEWEST)
     return found
 
 
@@ -212,7 +255,7 @@ def _cash_pool(held: Holding) -> deque[Lot]:
     return deque([Lot(key, held.quantity, held.cost_basis, cost_basis_base)])
 
 
-def _read_first_lots(names: Sequence[HoldingName], found: Mapping[HoldingName, Holding]) -> None:
+def _read_first_lots(names: Sequence[HoldingName], found: Mapping[HoldingName, Holding], order: str) -> None:
     if not names:
         return
     with connection.cursor() as cursor:
@@ -223,7 +266,7 @@ def _read_first_lots(names: Sequence[HoldingName], found: Mapping[HoldingName, H
             CROSS JOIN LATERAL (
                 SELECT * FROM lots
                 WHERE lots.portfolio_id = asked.portfolio_id AND lots.security_id = asked.security_id
-                ORDER BY {", ".join(LOT_KEY_COLUMNS)} LIMIT {LOTS_READ_AT_FIRST}
+                ORDER BY {order} LIMIT {LOTS_READ_AT_FIRST}
             ) AS first
             """,  # noqa: S608 - as above
             _columns(names),
@@ -234,17 +277,17 @@ def _read_first_lots(names: Sequence[HoldingName], found: Mapping[HoldingName, H
         held = found[name]
         held.lots = deque(sorted(held.lots, key=attrgetter("key")))
         all_read = len(held.lots) < LOTS_READ_AT_FIRST
-        reader = _reader_of_lots(name.portfolio_id, name.key.security_id, offset=LOTS_READ_AT_FIRST)
+        reader = _reader_of_lots(name.portfolio_id, name.key.security_id, order, offset=LOTS_READ_AT_FIRST)
         held.more = None if all_read else reader
 
 
-def _reader_of_lots(portfolio_id: str, security_id: str, *, offset: int) -> Any:
+def _reader_of_lots(portfolio_id: str, security_id: str, order: str, *, offset: int) -> Any:
     def read() -> list[Lot]:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""
                 SELECT {", ".join(LOT_KEY_COLUMNS | _LOT)} FROM lots WHERE portfolio_id = %s AND security_id = %s
-                ORDER BY {", ".join(LOT_KEY_COLUMNS)} OFFSET %s
+                ORDER BY {order} OFFSET %s
                 """,  # noqa: S608 - as above
                 [portfolio_id, security_id, offset],
             )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from positions.engine.booking import Books, book
-from positions.engine.entry import Terms, enrich
+from positions.engine.entry import EntryKey, Terms, enrich
 from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.links import Offer, given_rows, last_place, link_rows
 from positions.storage import (
     LOT_KEY_COLUMNS,
     TABLES,
@@ -37,12 +38,15 @@ class Outcome:
     rows: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
     gone: dict[str, list[Row]] = field(default_factory=lambda: {table: [] for table in TABLES})
     opens_holdings: bool = False
+    last_place: EntryKey | None = None
+    """Where the last entry booked stands; none where none was."""
 
 
 def book_portfolio(
     terms: Terms,
     entries: Sequence[LedgerEntry],
     holdings: dict[HoldingKey, Holding],
+    offer: Offer,
     *,
     anew: bool,
     last_date: datetime.date | None,
@@ -50,7 +54,7 @@ def book_portfolio(
     """Book entries (in booking order) onto the holdings as stored, or onto none when the portfolio is booked anew.
 
     `last_date` is the day of the last entry booked before: the rows of that day are written again.
-    Raises `engine.booking.NotBookable`.
+    `offer` is what other transfers gave that the entries' linked ones name.
     """
     stored = set(holdings)
     opened_before = {key for key, held in holdings.items() if held.first_date}
@@ -64,13 +68,16 @@ def book_portfolio(
             if day == last_date:
                 outcome.gone["position_days"].append((terms.portfolio_id, key.kind.value, key.security_id, day))
 
-    books = Books(terms, holdings)
+    books = Books(terms, holdings, given=offer.given, claims=offer.claims)
     book((enrich(entry, terms) for entry in entries), books, end_of_day)
     for key in touched:
         _collect_holding(outcome, books.holdings[key], stored=key in stored)
     outcome.opens_holdings = anew or any(books.holdings[key].first_date for key in touched - opened_before)
     outcome.rows["disposals"] = [disposal_row(terms.portfolio_id, disposal) for disposal in books.disposals]
     outcome.rows["booking_exceptions"] = [exception_row(terms.portfolio_id, problem) for problem in books.problems]
+    outcome.rows["given_lots"] = given_rows(books, entries)
+    outcome.rows["transfer_links"] = link_rows(books, entries)
+    outcome.last_place = last_place(books, entries) if entries else None
     return outcome
 
 

@@ -25,6 +25,7 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
     encode,
 )
+from positions.links import wake_followers
 from positions.operations import calculate_positions
 from positions.storage import TABLES
 from transactions.operations import record_transactions
@@ -63,6 +64,9 @@ def calculate(*portfolio_ids: str, rebuild: bool = False) -> None:
     requests = {p: PositionCalculation(portfolio_id=p, requested_seq=2**62, interests_seq=0) for p in asked}
     for done in calculate_positions(requests, now=NOW):
         assert done.error is None, done.error
+    followers = [news.portfolio_id for news in wake_followers(requests, now=NOW)]
+    if followers:
+        calculate(*followers)
 
 
 def rows_of(portfolio_id: str) -> dict[str, list[tuple[Any, ...]]]:

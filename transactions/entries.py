@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -30,9 +31,26 @@ class LedgerEntry(NamedTuple):
     transaction_fx_rate: Decimal | None
     ratio_new: Decimal | None
     ratio_old: Decimal | None
+    lots: list[tuple[str, str]] | None
+    target_security_id: str | None
+    cost_fraction: Decimal | None
+    target_currency: str | None
+    target_amount: Decimal | None
+    linked_portfolio_id: str | None
+    linked_transaction_id: str | None
+    acquisition_date: datetime.date | None
 
 
 _FIELDS = ", ".join(f"t.{name}" for name in LedgerEntry._fields)
+
+
+_LOTS = LedgerEntry._fields.index("lots")
+
+
+def _entry(fields: Sequence[Any]) -> LedgerEntry:
+    # The driver leaves JSON as text; hardly an entry has any.
+    lots = fields[_LOTS]
+    return LedgerEntry._make(fields if lots is None else (*fields[:_LOTS], json.loads(lots), *fields[_LOTS + 1 :]))
 
 
 class Change(NamedTuple):
@@ -56,7 +74,7 @@ def changes_since(*, change_seqs: Mapping[str, int]) -> dict[str, list[Change]]:
             [list(change_seqs), list(change_seqs.values())],
         )
         for *fields, versions in cursor.fetchall():
-            changes[fields[0]].append(Change(LedgerEntry._make(fields), versions))
+            changes[fields[0]].append(Change(_entry(fields), versions))
     return changes
 
 
@@ -71,7 +89,7 @@ def whole_ledgers(*, portfolio_ids: Sequence[str]) -> dict[str, list[LedgerEntry
             [list(portfolio_ids)],
         )
         for fields in cursor.fetchall():
-            ledgers[fields[0]].append(LedgerEntry._make(fields))
+            ledgers[fields[0]].append(_entry(fields))
     return ledgers
 
 

@@ -25,7 +25,8 @@ Data is as durable as in production (fsync on, acknowledged records on disk or i
 kill -9 of either server or of the owner loses nothing that was committed or acknowledged.
 """
 
+from portfolio.devstack.postgres import binaries
 from portfolio.devstack.processes import DevStackError
 from portfolio.devstack.stack import DevStack, addresses
 
-__all__ = ["DevStack", "DevStackError", "addresses"]
+__all__ = ["DevStack", "DevStackError", "addresses", "binaries"]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from portfolio.streaming.broker import Record, TopicPartition
 from portfolio.streaming.handling import Letter, Received, read
 
+REQUESTS_NAMED_MAX = 5
+"""Of a batch of more requests no line says which they were."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -36,11 +39,10 @@ class Batch:
         return {one: offset for one, offset in self.ends.items() if one not in without}
 
     def names(self) -> dict[str, str]:
-        """What log lines about the batch carry: a single record's request id."""
-        records = [one.record for one in self.received[:2]] + [one.record for one in self.unreadable[:2]]
-        if len(records) == 1 and "request_id" in records[0].headers:
-            return {"request_id": records[0].headers["request_id"]}
-        return {}
+        """What log lines about the batch carry: the ids of the requests its records came with, where these are few."""
+        records = [one.record for one in self.received] + [one.record for one in self.unreadable]
+        ids = dict.fromkeys(record.headers["request_id"] for record in records if "request_id" in record.headers)
+        return {"request_id": " ".join(ids)} if 0 < len(ids) <= REQUESTS_NAMED_MAX else {}
 
 
 class Reader:

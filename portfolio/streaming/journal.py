@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -37,8 +36,7 @@ class Journal:
         metrics.BATCH_SECONDS.labels(self._group).observe(seconds)
         for letter in handled.letters:
             self._set_aside(letter)
-        self._log.log(
-            logging.INFO if handled.letters else logging.DEBUG,
+        self._log.info(
             "batch",
             records=records,
             publications=len(handled.publications),

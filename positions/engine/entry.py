@@ -7,7 +7,7 @@ calculation and never stored: the gross amount, and the rate from trade currency
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, Protocol
@@ -60,6 +60,29 @@ class LedgerTransaction(Protocol):
     def ratio_new(self) -> Decimal | None: ...
     @property
     def ratio_old(self) -> Decimal | None: ...
+    @property
+    def lots(self) -> Sequence[tuple[str, Decimal | str]] | None: ...
+    @property
+    def target_security_id(self) -> str | None: ...
+    @property
+    def cost_fraction(self) -> Decimal | None: ...
+    @property
+    def target_currency(self) -> str | None: ...
+    @property
+    def target_amount(self) -> Decimal | None: ...
+    @property
+    def linked_portfolio_id(self) -> str | None: ...
+    @property
+    def linked_transaction_id(self) -> str | None: ...
+    @property
+    def acquisition_date(self) -> datetime.date | None: ...
+
+
+class LegKey(NamedTuple):
+    """A transaction among all portfolios: the TRANSFER_OUT that a TRANSFER_IN names, or the IN that takes it."""
+
+    portfolio_id: str
+    transaction_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +112,8 @@ class Entry:
     """A transaction ready to be booked.
 
     `gross`, `fee` and `tax` are in `currency`, the trade currency, unsigned. `rate` is base for one unit of it; UNKNOWN
-    where there is none.
+    where there is none. `rate_is_own` says that it was dealt, not found in the market. `lots` are those named for a
+    disposal, each by the transaction that opened it; `linked` is the TRANSFER_OUT that a TRANSFER_IN comes from.
     """
 
     key: EntryKey
@@ -103,8 +127,16 @@ class Entry:
     currency: str
     rate: Decimal
     rate_is_stale: bool = False
+    rate_is_own: bool = False
     ratio_new: Decimal = ONE
     ratio_old: Decimal = ONE
+    lots: tuple[tuple[str, Decimal], ...] = ()
+    target_security_id: str = ""
+    cost_fraction: Decimal = ZERO
+    target_currency: str = ""
+    target_amount: Decimal = ZERO
+    linked: LegKey | None = None
+    acquisition_date: datetime.date | None = None
 
     @property
     def transaction_id(self) -> str:
@@ -155,9 +187,26 @@ def enrich(transaction: LedgerTransaction, terms: Terms) -> Entry:
         currency=transaction.currency,
         rate=rate,
         rate_is_stale=stale,
+        rate_is_own=transaction.transaction_fx_rate is not None,
         ratio_new=transaction.ratio_new or ONE,
         ratio_old=transaction.ratio_old or ONE,
+        lots=tuple((opening, Decimal(part)) for opening, part in transaction.lots or ()),
+        target_security_id=transaction.target_security_id or "",
+        cost_fraction=transaction.cost_fraction or ZERO,
+        target_currency=transaction.target_currency or "",
+        target_amount=transaction.target_amount or ZERO,
+        linked=_linked(transaction, terms),
+        acquisition_date=transaction.acquisition_date,
     )
+
+
+def _linked(transaction: LedgerTransaction, terms: Terms) -> LegKey | None:
+    """The TRANSFER_OUT that the transaction comes from; only a transfer of a security brings lots with it."""
+    if transaction.transaction_type != "TRANSFER_IN" or not transaction.security_id:
+        return None
+    if not transaction.linked_transaction_id:
+        return None
+    return LegKey(transaction.linked_portfolio_id or terms.portfolio_id, transaction.linked_transaction_id)
 
 
 def _rate_used(transaction: LedgerTransaction, terms: Terms) -> tuple[Decimal, bool]:

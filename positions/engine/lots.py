@@ -4,17 +4,20 @@ A lot is known in its holding by its acquisition (date and time), the transactio
 portfolio; in that order these make its age. A short lot has negative quantity and holds its proceeds as negative cost.
 
 A holding keeps running totals beside its lots, so that an entry is booked without reading the lots it does not touch:
-`lots` may hold only the front of them, in the order they are taken, and `more` reads the rest when that is used up.
+of those stored before, `lots` may hold only the oldest (or, where the newest are taken first, only the newest), and
+`more` reads the rest when that is used up.
 """
 
 from __future__ import annotations
 
 import datetime
+from bisect import bisect
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import NamedTuple
 
 from portfolio.money import ONE, ZERO, rounded
@@ -43,7 +46,7 @@ class LotKey(NamedTuple):
     opening_portfolio_id: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lot:
     """An open lot: signed quantity, signed cost in the holding's currency and in base (UNKNOWN without a rate)."""
 
@@ -51,6 +54,9 @@ class Lot:
     quantity: Decimal
     cost_basis: Decimal
     cost_basis_base: Decimal
+
+
+_key = attrgetter("key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Holding:
     `cost_basis_base` sums the lots whose base cost is known; it is the whole only while `unrated_lots` is 0.
     `split_ratio` multiplies up the splits booked so far and `trade_split_ratio` is what it was at the last own trade,
     so that an old price can be read in today's units. `first_date` is that of the first entry booked; until then the
-    currency is not settled.
+    currency is not settled. `carried_*` is what a change of symbol brought: see `engine.carried`.
     """
 
     key: HoldingKey
@@ -92,63 +98,105 @@ class Holding:
     trade_price_currency: str | None = None
     trade_price_date: datetime.date | None = None
     trade_split_ratio: Decimal = ONE
+    carried_from: str | None = None
+    carried_date: datetime.date | None = None
+    carried_ratio: Decimal = ONE
+    carried_price: Decimal | None = None
+    carried_price_currency: str | None = None
+    carried_price_date: datetime.date | None = None
     flags: frozenset[str] = frozenset()
     lots: deque[Lot] = field(default_factory=deque)
     more: Callable[[], list[Lot]] | None = None
     taken_from: set[LotKey] = field(default_factory=set)
     """Lots that were stored before and have changed or closed since."""
     opened: deque[Lot] = field(default_factory=deque)
-    """Lots opened since the stored front was read; they are newer than what `more` would read."""
+    """Lots opened since the stored ones were read, by age; none of them is among those stored."""
 
     def flag(self, *flags: str) -> None:
         """Mark the holding; a mark stays."""
         if not self.flags.issuperset(flags):
             self.flags = self.flags.union(flags)
 
+    # --- lots in their order --------------------------------------------------------------------------------------
+
     def open_lots(self) -> list[Lot]:
         """All open lots, oldest first."""
         self._read_all()
-        return [*self.lots, *self.opened]
+        return sorted([*self.lots, *self.opened], key=_key)
+
+    def oldest_first(self) -> Iterator[Lot]:
+        """The open lots by age; each must be taken whole before the next is asked for."""
+        while self.quantity:
+            self._read_where_used_up()
+            lots, opened = self.lots, self.opened
+            yield opened[0] if not lots or (opened and opened[0].key < lots[0].key) else lots[0]
+
+    def newest_first(self) -> Iterator[Lot]:
+        """The open lots from the newest back, as `oldest_first`."""
+        while self.quantity:
+            self._read_where_used_up()
+            lots, opened = self.lots, self.opened
+            yield opened[-1] if not lots or (opened and opened[-1].key > lots[-1].key) else lots[-1]
+
+    # --- what joins -----------------------------------------------------------------------------------------------
 
     def add(self, lot: Lot) -> None:
-        """Open a lot on the side held. One of the same acquisition is enlarged instead."""
-        self._count(lot.quantity, lot.cost_basis, lot.cost_basis_base)
-        if self.opened and self.opened[-1].key == lot.key:
-            self._enlarge(self.opened[-1], lot)
-        else:
-            self.unrated_lots += lot.cost_basis_base.is_nan()
+        """Open a lot of the holding's own, on the side held."""
+        if not self.opened or self.opened[-1].key < lot.key:
             self.opened.append(lot)
+        else:
+            self.opened.insert(bisect(self.opened, lot.key, key=_key), lot)
+        self.quantity += lot.quantity
+        self.cost_basis += lot.cost_basis
+        if lot.cost_basis_base.is_nan():
+            self.unrated_lots += 1
+        else:
+            self.cost_basis_base += lot.cost_basis_base
+
+    def carry(self, lots: Sequence[Lot]) -> None:
+        """Put in lots that were opened elsewhere, on the side held. One that is here already is enlarged."""
+        held = {lot.key: lot for lot in self.open_lots()}
+        for lot in lots:
+            if lot.key in held:
+                self.taken_from.add(lot.key)
+                self._enlarge(held[lot.key], lot)
+            else:
+                self.add(lot)
 
     def pool(self, lot: Lot) -> None:
         """Add to the one lot there is (average cost), or open it."""
         if not self.quantity:
             self.add(lot)
             return
-        held = self.front()
-        self._count(lot.quantity, lot.cost_basis, lot.cost_basis_base)
-        self._enlarge(held, lot)
+        held = next(self.oldest_first())
         self.taken_from.add(held.key)
+        self._enlarge(held, lot)
 
-    def take(self, quantity: Decimal, choose: Callable[[Holding], Lot]) -> list[Piece]:
-        """Take off `quantity` (unsigned, at most what is held), from the lots that `choose` gives one after another."""
+    def carry_into_pool(self, lots: Sequence[Lot]) -> None:
+        """Add lots that were opened elsewhere to the one lot there is; the first of them may open it."""
+        for lot in lots:
+            self.pool(lot)
+
+    # --- what changes and leaves ----------------------------------------------------------------------------------
+
+    def take(self, parts: Iterable[tuple[Lot, Decimal]]) -> list[Piece]:
+        """Take off parts (unsigned) of lots; each is off before the next is asked for."""
         sign = ONE if self.quantity > 0 else -ONE
-        pieces: list[Piece] = []
-        left = quantity
-        while left > 0:
-            lot = choose(self)
-            part = min(left, abs(lot.quantity))
-            pieces.append(self._take_part(lot, sign * part))
-            left -= part
-        if self.cost_basis.is_nan():
-            # What could not be converted may have gone with the pieces: only a look at what is left can tell.
-            self.cost_basis = sum((lot.cost_basis for lot in self.open_lots()), ZERO)
+        pieces = [self._take_part(lot, sign * part) for lot, part in parts]
+        self._sum_anew_where_unknown()
         return pieces
 
-    def front(self) -> Lot:
-        """The oldest open lot."""
-        if not self.lots and self.more:
-            self._read_all()
-        return self.lots[0] if self.lots else self.opened[0]
+    def take_all(self) -> list[Lot]:
+        """Take off every lot, oldest first; they are not the holding's any more."""
+        lots = [Lot(lot.key, lot.quantity, lot.cost_basis, lot.cost_basis_base) for lot in self.open_lots()]
+        self.take([(lot, abs(lot.quantity)) for lot in self.open_lots()])
+        return lots
+
+    def relieve(self, lot: Lot, cost_basis: Decimal, cost_basis_base: Decimal) -> None:
+        """Lower the (signed) cost of one of the holding's lots; the quantity stays."""
+        self.taken_from.add(lot.key)
+        self._set(lot, lot.quantity, lot.cost_basis - cost_basis, lot.cost_basis_base - cost_basis_base)
+        self._sum_anew_where_unknown()
 
     def scaled(self, new: Decimal, old: Decimal) -> Decimal:
         """The quantity there would be with `new` units for every `old` ones."""
@@ -157,73 +205,106 @@ class Holding:
     def scale(self, new: Decimal, old: Decimal) -> None:
         """Turn every `old` units into `new` ones at unchanged cost; some of the holding must be left by it.
 
-        The newest lot takes what rounding leaves, the one before it what would turn the newest to the other side. A lot
-        that is rounded to nothing is closed, and the newest that is left carries its cost.
+        A lot that is rounded to nothing is closed, and the newest that is left carries its cost.
         """
-        total, lots = self.scaled(new, old), self.open_lots()
-        for lot in lots:
-            lot.quantity = rounded(lot.quantity * new / old)
+        lots = self.open_lots()
+        quantities = scaled_quantities(lots, new, old)
+        newest = max(index for index, quantity in enumerate(quantities) if quantity)
+        for lot, quantity in zip(lots, quantities, strict=True):
             self.taken_from.add(lot.key)
-        left = total - sum((lot.quantity for lot in lots), ZERO)
-        for lot in reversed(lots):
-            lot.quantity += left
-            if not lot.quantity or (lot.quantity > 0) == (total > 0):
-                break
-            left, lot.quantity = lot.quantity, ZERO
-        self.quantity = total
-        newest = next(lot for lot in reversed(lots) if lot.quantity)
-        for lot in lots:
-            if not lot.quantity:
-                self._enlarge(newest, lot)
-                self._remove(lot)
+            if not quantity:
+                self._enlarge(lots[newest], Lot(lot.key, ZERO, lot.cost_basis, lot.cost_basis_base))
+                self._set(lot, ZERO, ZERO, ZERO)
+        for lot, quantity in zip(lots, quantities, strict=True):
+            if quantity:
+                self._set(lot, quantity, lot.cost_basis, lot.cost_basis_base)
 
     def _take_part(self, lot: Lot, part: Decimal) -> Piece:
         self.taken_from.add(lot.key)
-        if part == lot.quantity:
-            piece = Piece(lot.key, lot.quantity, lot.cost_basis, lot.cost_basis_base)
-            self._remove(lot)
-        else:
-            cost = rounded(lot.cost_basis * part / lot.quantity)
-            cost_base = rounded(lot.cost_basis_base * part / lot.quantity)
-            piece = Piece(lot.key, part, cost, cost_base)
-            lot.quantity -= part
-            lot.cost_basis -= cost
-            lot.cost_basis_base -= cost_base
-        self._count(-piece.quantity, -piece.cost_basis, -piece.cost_basis_base)
+        piece = piece_of(lot, part)
+        self._set(
+            lot,
+            lot.quantity - part,
+            lot.cost_basis - piece.cost_basis,
+            lot.cost_basis_base - piece.cost_basis_base,
+        )
         return piece
 
+    def _enlarge(self, held: Lot, by: Lot) -> None:
+        self._set(
+            held,
+            held.quantity + by.quantity,
+            held.cost_basis + by.cost_basis,
+            held.cost_basis_base + by.cost_basis_base,
+        )
+
+    def _set(self, lot: Lot, quantity: Decimal, cost_basis: Decimal, cost_basis_base: Decimal) -> None:
+        """Give a lot its new figures and bring the totals along; one without quantity is closed."""
+        self.quantity += quantity - lot.quantity
+        self.cost_basis += cost_basis - lot.cost_basis
+        if lot.cost_basis_base.is_nan():
+            self.unrated_lots -= 1
+        else:
+            self.cost_basis_base -= lot.cost_basis_base
+        lot.quantity, lot.cost_basis, lot.cost_basis_base = quantity, cost_basis, cost_basis_base
+        if not quantity:
+            self._remove(lot)
+        elif cost_basis_base.is_nan():
+            self.unrated_lots += 1
+        else:
+            self.cost_basis_base += cost_basis_base
+
     def _remove(self, lot: Lot) -> None:
-        self.unrated_lots -= lot.cost_basis_base.is_nan()
         for lots in (self.lots, self.opened):
             if lots and lots[0] is lot:
                 lots.popleft()
                 return
+            if lots and lots[-1] is lot:
+                lots.pop()
+                return
         (self.lots if lot in self.lots else self.opened).remove(lot)
 
-    def _enlarge(self, held: Lot, by: Lot) -> None:
-        known = held.cost_basis_base
-        held.quantity += by.quantity
-        held.cost_basis += by.cost_basis
-        held.cost_basis_base += by.cost_basis_base
-        if held.cost_basis_base.is_nan() and not known.is_nan():
-            self.cost_basis_base -= known
-            self.unrated_lots += 1
-        elif known.is_nan() and not by.cost_basis_base.is_nan():
-            self.cost_basis_base -= by.cost_basis_base
+    def _sum_anew_where_unknown(self) -> None:
+        # What could not be converted may have gone with the pieces: only a look at what is left can tell.
+        if self.cost_basis.is_nan():
+            self.cost_basis = sum((lot.cost_basis for lot in self.open_lots()), ZERO)
 
-    def _count(self, quantity: Decimal, cost_basis: Decimal, cost_basis_base: Decimal) -> None:
-        self.quantity += quantity
-        self.cost_basis += cost_basis
-        if not cost_basis_base.is_nan():
-            self.cost_basis_base += cost_basis_base
+    def _read_where_used_up(self) -> None:
+        if not self.lots:
+            self._read_all()
 
     def _read_all(self) -> None:
         if self.more:
-            self.lots += self.more()
+            self.lots = deque(sorted([*self.lots, *self.more()], key=_key))
             self.more = None
 
 
-def spread(amount: Decimal, pieces: Sequence[Piece]) -> list[Decimal]:
+def piece_of(lot: Lot, part: Decimal) -> Piece:
+    """A part of a lot (signed as the lot is) with its share of the cost; the whole lot has all of it."""
+    if part == lot.quantity:
+        return Piece(lot.key, part, lot.cost_basis, lot.cost_basis_base)
+    cost = rounded(lot.cost_basis * part / lot.quantity)
+    cost_base = rounded(lot.cost_basis_base * part / lot.quantity)
+    return Piece(lot.key, part, cost, cost_base)
+
+
+def scaled_quantities(lots: Sequence[Lot], new: Decimal, old: Decimal) -> list[Decimal]:
+    """What the lots, oldest first, become with `new` units for every `old` ones: together the scaled total, not 0.
+
+    The newest lot takes what rounding leaves, the one before it what would turn the newest to the other side.
+    """
+    total = rounded(sum((lot.quantity for lot in lots), ZERO) * new / old)
+    quantities = [rounded(lot.quantity * new / old) for lot in lots]
+    left = total - sum(quantities, ZERO)
+    for index in reversed(range(len(lots))):
+        quantities[index] += left
+        if not quantities[index] or (quantities[index] > 0) == (total > 0):
+            break
+        left, quantities[index] = quantities[index], ZERO
+    return quantities
+
+
+def spread(amount: Decimal, pieces: Sequence[Piece | Lot]) -> list[Decimal]:
     """The amount over the pieces by quantity; the newest piece takes what rounding leaves."""
     if len(pieces) == 1:
         return [amount]

@@ -19,12 +19,16 @@ STALE_AFTER_TRADING_DAYS = 5
 
 @dataclass(frozen=True, slots=True)
 class MarketPrice:
-    """A quote, and the product of the portfolio's splits of the security up to the end of the quote's day."""
+    """A quote, and the product of the portfolio's splits of the security up to the end of the quote's day.
+
+    `from_trade`: it is not of the market, but of an own trade under another symbol.
+    """
 
     price: Decimal
     currency: str
     price_date: datetime.date
     split_ratio: Decimal = ONE
+    from_trade: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,15 @@ def _price_used(
 ) -> tuple[Decimal | None, datetime.date | None, str | None]:
     own_date = held.trade_price_date
     if market and (own_date is None or market.price_date >= own_date):
-        price, currency, price_date, source = market.price, market.currency, market.price_date, "MARKET"
-        ratio_then = market.split_ratio
+        price, currency, price_date, ratio_then = market.price, market.currency, market.price_date, market.split_ratio
+        source = "TRADE" if market.from_trade else "MARKET"
     elif own_date is not None and held.trade_price is not None and held.trade_price_currency is not None:
         price, currency, price_date, source = held.trade_price, held.trade_price_currency, own_date, "TRADE"
         ratio_then = held.trade_split_ratio
-        flags.add("FROM_TRADE")
     else:
         return None, None, None
+    if source == "TRADE":
+        flags.add("FROM_TRADE")
     if held.split_ratio != ratio_then:
         price = price * ratio_then / held.split_ratio
     if currency != held.currency:

@@ -16,6 +16,9 @@ from portfolio.operations import LetterRefused, discard_dead_letter, resume_work
 from portfolio.streaming.broker import BrokerUnavailable, RecordTooLarge
 from portfolio.streaming.kafka import KafkaProducer
 
+WIDTH = 180
+"""Columns of the table at least: a record's place is of no use in parts."""
+
 
 class Command(BaseCommand):
     """List the inbox; retry or discard letters; let a stopped group go on."""
@@ -80,6 +83,7 @@ class Command(BaseCommand):
                 Text(letter.reason),
             )
         console = Console()
+        console.width = max(console.width, WIDTH)
         with console.capture() as printed:
             console.print(table)
         self.stdout.write(printed.get(), ending="")

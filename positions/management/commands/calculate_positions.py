@@ -10,6 +10,7 @@ from django.conf import settings
 from portfolio.streaming.commands import ConsumerCommand
 from portfolio.streaming.handling import Handled, Publication, Received
 from portfolio.streaming.messages import PositionCalculation
+from positions.links import wake_followers
 from positions.operations import calculate_positions
 
 
@@ -30,5 +31,8 @@ class Command(ConsumerCommand):
             assert isinstance(message, PositionCalculation)
             requests[message.portfolio_id] = message
             causes[message.portfolio_id] = one.record
-        dones = calculate_positions(requests, now=datetime.datetime.now(datetime.UTC))
-        return Handled(publications=[Publication(done, causes[done.portfolio_id]) for done in dones], letters=[])
+        now = datetime.datetime.now(datetime.UTC)
+        dones = calculate_positions(requests, now=now)
+        publications = [Publication(done, causes[done.portfolio_id]) for done in dones]
+        publications += [Publication(news, received[-1].record) for news in wake_followers(requests, now=now)]
+        return Handled(publications=publications, letters=[])

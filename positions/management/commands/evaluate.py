@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portfolio.problems import field_errors
 from portfolio.validation import Refused
@@ -31,7 +31,11 @@ class Command(BaseCommand):
         if options["file"] == "-":
             self._answer(sys.stdin.buffer)
         else:
-            with Path(options["file"]).open("rb") as requests:
+            try:
+                requests = Path(options["file"]).open("rb")  # noqa: SIM115 - closed below
+            except OSError as error:
+                raise CommandError(f"{options['file']}: {error.strerror}") from error
+            with requests:
                 self._answer(requests)
 
     def _answer(self, requests: BinaryIO) -> None:

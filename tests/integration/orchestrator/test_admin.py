@@ -52,6 +52,7 @@ def test_failed_calculations_come_first(operator):
     page = operator.get(LIST).content.decode()
     assert page.index("BROKEN") < page.index("FINE")
     assert "what went wrong" in page
+    assert '<td class="field-failures">1</td>' in page
     assert "FINE" not in operator.get(LIST, {"state__exact": "FAILED"}).content.decode()
     assert "BROKEN" not in operator.get(LIST, {"q": "FIN"}).content.decode()
 
@@ -88,7 +89,7 @@ def test_an_operator_has_a_failed_calculation_tried_again(operator, settings):
     (asked,) = told(book("P1"))
     told(failed(asked))
     act(operator, "calculate_again", "P1")
-    assert calculation("P1").attempts == 0
+    assert (calculation("P1").attempts, calculation("P1").failures) == (0, 0)
     assert PortfolioChange.objects.get().rebuild_seq == 0
 
 

@@ -55,6 +55,7 @@ def test_a_calculation_is_told_with_its_counters(operator):
             "dispatched_market_seq": 0,
             "done_market_seq": 0,
             "attempts": 1,
+            "failures": 0,
             "error": "",
             "requested_at": "2025-01-15T12:00:00Z",
             "dispatched_at": "2025-01-15T12:00:00Z",
@@ -72,6 +73,7 @@ def test_the_list_is_narrowed_by_what_is_asked(operator):
     told(book("PENDING"))
     (asked,) = told(book("FAILED"))
     told(failed(asked))
+    assert [row["failures"] for row in found(operator)] == [0, 1, 0]
     assert ids(operator) == ["DONE", "FAILED", "PENDING"]
     assert ids(operator, portfolio_id="DONE") == ["DONE"]
     assert ids(operator, state="DISPATCHED") == ["PENDING"]

@@ -132,7 +132,8 @@ def test_a_failure_is_noted_and_tried_again_after_a_pause_that_doubles(settings)
     for attempt in range(1, 5):
         assert told(failed(asked, f"error {attempt}"), seconds=100 * attempt) == []
         row = calculation("P1")
-        assert (row.state, row.error, row.attempts) == ("FAILED", f"error {attempt}", attempt)
+        assert (row.state, row.error) == ("FAILED", f"error {attempt}")
+        assert (row.attempts, row.failures) == (attempt, attempt)
         assert row.not_before is not None
         pauses.append((row.not_before - at(100 * attempt)).total_seconds())
         wake = TransactionsRecorded(portfolio_id="P1", change_seq=1, recorded_at=NOON)
@@ -149,10 +150,10 @@ def test_something_new_brings_back_what_was_given_up(settings):
     (again,) = told(book("P1"), seconds=1)
     assert again.requested_seq == 2
     row = calculation("P1")
-    assert (row.state, row.attempts, row.error) == ("DISPATCHED", 1, "a division by zero")
+    assert (row.state, row.attempts, row.failures, row.error) == ("DISPATCHED", 1, 0, "a division by zero")
     told(calculated(again), seconds=2)
     row = calculation("P1")
-    assert (row.state, row.attempts, row.error, row.not_before) == ("IDLE", 0, "", None)
+    assert (row.state, row.attempts, row.failures, row.error, row.not_before) == ("IDLE", 0, 0, "", None)
 
 
 def test_what_was_requested_during_the_last_attempt_is_tried_too(settings):
@@ -164,6 +165,19 @@ def test_what_was_requested_during_the_last_attempt_is_tried_too(settings):
     assert again.requested_seq == 2
     told(failed(again), seconds=61)
     assert swept(seconds=9000).calculations == []
+
+
+def test_what_was_requested_meanwhile_does_not_inherit_the_failures_before_it(settings):
+    settings.CALCULATION_ATTEMPTS_MAX, settings.DISPATCH_TIMEOUT_S = 2, 30
+    (asked,) = told(book("P1"))
+    told(failed(asked))
+    assert swept(seconds=60).calculations == [asked]
+    assert told(book("P1"), seconds=61) == []
+    (newer,) = swept(seconds=1000).calculations
+    assert newer.requested_seq == 2
+    told(failed(newer), seconds=1001)
+    assert calculation("P1").failures == 1
+    assert swept(seconds=2000).calculations == [newer]
 
 
 def test_a_failure_told_when_nothing_is_on_its_way_changes_nothing():
@@ -195,6 +209,24 @@ def test_a_dispatch_nobody_answers_is_repeated_after_a_while_that_doubles(settin
     assert told(wake, seconds=30 + 59) == []
     assert told(wake, seconds=30 + 60) == [asked]
     assert calculation("P1").attempts == 3
+
+
+def test_a_failure_after_dispatches_nobody_answered_is_the_first_and_is_tried_again(settings):
+    settings.DISPATCH_TIMEOUT_S, settings.RETRY_PAUSE_S, settings.RETRY_PAUSE_MAX_S = 30, 1.0, 60.0
+    settings.CALCULATION_ATTEMPTS_MAX = 5
+    (asked,) = told(book("P1"))
+    for seconds in (30, 90, 210, 450, 930, 1890):
+        assert swept(seconds=seconds).calculations == [asked]
+
+    assert told(failed(asked), seconds=1900) == []
+    row = calculation("P1")
+    assert (row.state, row.attempts, row.failures, row.not_before) == ("FAILED", 7, 1, at(1902))
+    assert swept(seconds=1901).calculations == []
+
+    assert swept(seconds=1902).calculations == [asked]
+    assert told(calculated(asked), seconds=1903) == []
+    row = calculation("P1")
+    assert (row.state, row.pending, row.attempts, row.failures) == ("IDLE", False, 0, 0)
 
 
 def test_valuations_are_left_alone():

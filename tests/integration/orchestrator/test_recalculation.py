@@ -59,6 +59,18 @@ def test_what_was_given_up_is_tried_again_without_a_rebuild(broker, settings):
     assert told(*wakes(broker), seconds=5) == [asked]
 
 
+def test_what_is_being_tried_when_a_person_asks_again_is_not_given_up_for_its_earlier_failures(broker, settings):
+    settings.CALCULATION_ATTEMPTS_MAX = 2
+    (asked,) = told(book("P1"))
+    told(failed(asked))
+    assert swept(seconds=60).calculations == [asked]
+    recalculate(portfolio_ids=["P1"], rebuild=False, producer=broker.producer(), now=at(61))
+    row = calculation("P1")
+    assert (row.state, row.attempts, row.failures, row.not_before) == ("DISPATCHED", 2, 0, None)
+    told(failed(asked), seconds=62)
+    assert swept(seconds=120).calculations == [asked]
+
+
 def test_from_scratch_brings_back_what_was_given_up(broker, settings):
     settings.CALCULATION_ATTEMPTS_MAX = 1
     (asked,) = told(book("P1"))

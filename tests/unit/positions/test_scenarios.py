@@ -31,6 +31,7 @@ _MONEY = re.compile(
     rf"(?:(?P<quantity>{_NUMBER}) (?P<held>\S+)(?: @ (?P<price>{_NUMBER}))?(?: for (?P<gross>{_NUMBER}))?"
     rf"|(?P<split>\S+) (?P<new>{_NUMBER}):(?P<old>{_NUMBER})"
     rf"|(?:(?P<paid>[A-Z]\S*) )?(?P<amount>{_NUMBER})"
+    r"|(?P<named>[A-Z]\S*)"
     r") (?P<currency>[A-Z]{3})"
 )
 _FIELDS_OF_MONEY = {
@@ -42,10 +43,25 @@ _FIELDS_OF_MONEY = {
     "new": "ratio_new",
     "old": "ratio_old",
     "paid": "security_id",
+    "named": "security_id",
     "amount": "gross_transaction_amount",
     "currency": "currency",
 }
-_OPTIONS = {"fee": "trade_fee", "tax": "tax", "rate": "transaction_fx_rate", "version": "version"}
+_OPTIONS = {
+    "fee": "trade_fee",
+    "tax": "tax",
+    "rate": "transaction_fx_rate",
+    "version": "version",
+    "into": "target_security_id",
+    "fraction": "cost_fraction",
+    "cash": "gross_transaction_amount",
+    "bought": "target_amount",
+    "in": "target_currency",
+    "linked": "linked_transaction_id",
+    "of": "linked_portfolio_id",
+    "acquired": "acquisition_date",
+    "lots": "lots",
+}
 _INPUTS = ("portfolio", "instrument", "price", "rate")
 _TRANSACTIONS = ("before", "apply")
 _CHECKS = ("after", "disposals", "cash", "lots", "totals", "exceptions", "refused")
@@ -139,7 +155,7 @@ def _transaction(words: list[str]) -> dict[str, Any]:
         rest.pop()
     while len(rest) > 2 and rest[-2] in _OPTIONS:
         option, value = rest[-2:]
-        made[_OPTIONS[option]] = int(value) if option == "version" else value.replace(",", "")
+        made[_OPTIONS[option]] = _option(option, value)
         del rest[-2:]
     found = _MONEY.fullmatch(" ".join(rest))
     assert found, f"{' '.join(words)!r} is no transaction"
@@ -147,6 +163,15 @@ def _transaction(words: list[str]) -> dict[str, Any]:
         if found[group] is not None:
             made[name] = found[group] if name in ("security_id", "currency") else found[group].replace(",", "")
     return made
+
+
+def _option(option: str, value: str) -> Any:
+    if option == "version":
+        return int(value)
+    if option == "lots":
+        pairs = (lot.split(":") for lot in value.split("+"))
+        return [{"transaction_id": opening, "quantity": quantity} for opening, quantity in pairs]
+    return value.replace(",", "")
 
 
 def _figures(line: str) -> tuple[str, dict[str, str]]:
@@ -180,7 +205,7 @@ def found_by_name(check: Check, scenario: Scenario, answer: dict[str, Any]) -> d
             return {p["security_id"]: p for p in answer["positions"] if p in held or p["security_id"] in named}
         case "disposals":
             made = [d for d in answer["disposals"] if d["closing_transaction_id"] in scenario.applied]
-            names = [f"{d['opening_transaction_id']} by {d['closing_transaction_id']}" for d in made]
+            names = [f"{d['opening_transaction_id'] or 'nothing'} by {d['closing_transaction_id']}" for d in made]
             return dict(zip(names, made, strict=True))
         case "cash":
             return {c["currency"]: c for c in answer["cash"]}

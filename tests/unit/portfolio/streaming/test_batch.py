@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portfolio.streaming.batch import Reader
+from portfolio.streaming.batch import REQUESTS_NAMED_MAX, Reader
 from portfolio.streaming.broker import Record, TopicPartition
 from portfolio.streaming.messages import RawTransaction, encode
 from tests.working import deposit
@@ -46,8 +46,11 @@ def test_the_count_goes_on_across_batches_and_ends_with_a_good_record() -> None:
     assert reader.read([bad(5)]).stop_reason
 
 
-def test_a_single_records_request_is_named() -> None:
+def test_the_requests_of_a_batch_are_named_where_they_are_few() -> None:
     headers = {"request_id": "r-1"}
     assert Reader(limit=1).read([good(0, headers=headers)]).names() == {"request_id": "r-1"}
     assert Reader(limit=1).read([good(0)]).names() == {}
-    assert Reader(limit=1).read([good(0, headers=headers), good(1, headers=headers)]).names() == {}
+    assert Reader(limit=1).read([good(0, headers=headers), good(1, headers=headers)]).names() == {"request_id": "r-1"}
+    crowd = [good(number, headers={"request_id": f"r-{number}"}) for number in range(REQUESTS_NAMED_MAX + 1)]
+    assert Reader(limit=1).read(crowd[:2]).names() == {"request_id": "r-0 r-1"}
+    assert Reader(limit=1).read(crowd).names() == {}

@@ -37,7 +37,7 @@ def holding(*lots, method="FIFO"):
 
 
 def take(held, quantity, method="FIFO"):
-    return held.take(D(quantity), COST_METHODS[method].choose)
+    return held.take(COST_METHODS[method].choose(held, D(quantity), ()))
 
 
 def sums(parts):

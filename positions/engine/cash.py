@@ -1,0 +1,126 @@
+"""Booking cash: one pool a currency at average base cost, so that its FX gain is known; and what moves only cash.
+
+Where cash is not tracked its holding stays at zero: it says which currencies the portfolio depends on.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from portfolio.money import ONE, ZERO, rounded
+from positions.engine.books import Books
+from positions.engine.entry import Entry
+from positions.engine.lots import Lot
+
+
+def move_cash(books: Books, entry: Entry, amount: Decimal) -> None:
+    """Move cash in trade currency, at the rate used."""
+    _move(books, entry, entry.currency, amount, entry.base(amount))
+
+
+def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Decimal) -> None:
+    """Move cash of a currency that is worth `value` in base, both signed.
+
+    Away from zero it joins the pool at that value; towards zero it is relieved at the average, and what is gained or
+    lost against base is realised; through zero it is divided at zero.
+    """
+    cash = books.cash(entry, currency)
+    if not books.terms.cash_tracked or not amount:
+        return
+    if cash.quantity and (cash.quantity > 0) != (amount > 0):
+        part = min(abs(amount), abs(cash.quantity))
+        pool = next(cash.oldest_first())
+        (piece,) = cash.take([(pool, part)])
+        closing = value if part == abs(amount) else rounded(value * part / abs(amount))
+        gain = -closing - piece.cost_basis_base
+        cash.realized_gain_base += gain
+        cash.realized_fx_gain_base += gain
+        amount, value = amount + piece.quantity, value - closing
+    if amount:
+        cash.pool(Lot(books.lot_key(entry), amount, amount, value))
+
+
+# --- one function a type ------------------------------------------------------------------------------------------
+
+
+def book_deposit(books: Books, entry: Entry) -> None:
+    """Cash comes in from outside."""
+    flow(books, entry, ONE)
+
+
+def book_withdrawal(books: Books, entry: Entry) -> None:
+    """Cash goes out of the portfolio."""
+    flow(books, entry, -ONE)
+
+
+def flow(books: Books, entry: Entry, sign: Decimal) -> None:
+    """Cash that crosses the portfolio's border."""
+    books.report_costs(entry, books.cash(entry))
+    move_cash(books, entry, sign * entry.gross - entry.fee - entry.tax)
+
+
+def book_fx_trade(books: Books, entry: Entry) -> None:
+    """One currency is sold for another: g at its value in base, which the one bought enters its pool at."""
+    # Base currency is worth itself, sold or bought; between two others the rate used says what changed hands.
+    base_currency = books.terms.base_currency
+    worth = entry.target_amount if entry.target_currency == base_currency else entry.base(entry.gross)
+    sold = entry.gross if entry.currency == base_currency else worth
+    bought = entry.gross if entry.currency == base_currency else worth
+    if entry.target_currency == base_currency:
+        bought = entry.target_amount
+    _move(books, entry, entry.currency, -entry.gross, -sold)
+    _move(books, entry, entry.target_currency, entry.target_amount, bought)
+    books.report_costs(entry, books.cash(entry))
+    move_cash(books, entry, -(entry.fee + entry.tax))
+
+
+def book_dividend(books: Books, entry: Entry) -> None:
+    """Income of a security; who is short of it pays it."""
+    _income(books, entry, -ONE if books.quantity_held(entry.security_id) < 0 else ONE)
+
+
+def book_interest(books: Books, entry: Entry) -> None:
+    """Income of a security, where one is named, or of the cash."""
+    _income(books, entry, ONE)
+
+
+def book_interest_charge(books: Books, entry: Entry) -> None:
+    """Interest paid, also for what a bond had accrued."""
+    _income(books, entry, -ONE)
+
+
+def _income(books: Books, entry: Entry, sign: Decimal) -> None:
+    held = books.bearer(entry)
+    held.income += books.local(held, entry, sign * entry.gross)
+    held.income_base += entry.base(sign * entry.gross)
+    books.report_costs(entry, held)
+    move_cash(books, entry, sign * entry.gross - entry.fee - entry.tax)
+
+
+def book_fee(books: Books, entry: Entry) -> None:
+    """A fee of its own."""
+    _charge(books, entry, fees=ONE, taxes=ZERO)
+
+
+def book_tax(books: Books, entry: Entry) -> None:
+    """A tax of its own."""
+    _charge(books, entry, fees=ZERO, taxes=ONE)
+
+
+def book_fee_refund(books: Books, entry: Entry) -> None:
+    """A fee that comes back lowers the fees."""
+    _charge(books, entry, fees=-ONE, taxes=ZERO)
+
+
+def book_tax_refund(books: Books, entry: Entry) -> None:
+    """A tax that comes back lowers the taxes."""
+    _charge(books, entry, fees=ZERO, taxes=-ONE)
+
+
+def _charge(books: Books, entry: Entry, *, fees: Decimal, taxes: Decimal) -> None:
+    """A charge (1) or a refund (-1) of fees or taxes."""
+    held = books.bearer(entry)
+    held.fees_base += fees * entry.base(entry.gross)
+    held.taxes_base += taxes * entry.base(entry.gross)
+    books.report_costs(entry, held)
+    move_cash(books, entry, -(fees + taxes) * entry.gross - entry.fee - entry.tax)
