@@ -1,7 +1,8 @@
 """The marks: locking and raising `PortfolioChange`, the row that says how far a portfolio's ledger has grown.
 
 Whoever changes what a portfolio is calculated from raises its mark in the same database transaction. Marks are locked
-in the order of their ids, so that two writers never wait for one another in a circle.
+in the order of their ids, those that are made meanwhile last; where two writers wait for one another all the same, the
+database ends one and its worker tries again.
 """
 
 from __future__ import annotations

@@ -20,11 +20,6 @@ def may_read_every_portfolio(user: AnyUser) -> bool:
     return isinstance(user, User) and user.has_perm("portfolio.view_any_portfolio")
 
 
-def may_read(user: AnyUser, portfolio_id: str) -> bool:
-    """Whether the user may read this portfolio: it is theirs, or they see all."""
-    return may_read_every_portfolio(user) or _owned(user).filter(portfolio_id=portfolio_id).exists()
-
-
 def readable(user: AnyUser, rows: QuerySet[M]) -> QuerySet[M]:
     """The rows (of any table with a `portfolio_id`) of the portfolios that the user may read."""
     if may_read_every_portfolio(user):

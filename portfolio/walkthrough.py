@@ -6,13 +6,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from portfolio.client import Client
+from portfolio.client import Client, Refusal
 
 SAMPLE_DIR = Path(__file__).resolve().parent / "sample"
 TRANSACTIONS_PER_POST = 100
@@ -20,6 +21,8 @@ WAIT_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
 _QUOTES = {"market-prices": "market_prices.csv", "fx-rates": "fx_rates.csv"}
 CENTS = 2
+Version = tuple[str, str, int]
+"""portfolio_id, transaction_id, version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,12 @@ class Sample:
     def read(cls) -> Sample:
         lines = (SAMPLE_DIR / "transactions.ndjson").read_bytes().splitlines()
         return cls(lines, json.loads((SAMPLE_DIR / "expected.json").read_bytes()))
+
+    @property
+    def versions(self) -> set[Version]:
+        """What the ledger will have of it."""
+        lines = map(json.loads, self.transactions)
+        return {(t["portfolio_id"], t["transaction_id"], t.get("version", 1)) for t in lines}
 
     @property
     def as_of(self) -> str:
@@ -60,10 +69,9 @@ def wait(sample: Sample, client: Client, say: Callable[[str], None]) -> None:
     Raises TimeoutError, which says what was still missing.
     """
     until = time.monotonic() + WAIT_TIMEOUT_S
-    expected = {(t["portfolio_id"], t["transaction_id"]) for t in map(json.loads, sample.transactions)}
     missing = ""
     while time.monotonic() < until:
-        now_missing = _missing(sample, client, expected)
+        now_missing = _missing(sample, client)
         if not now_missing:
             return
         if now_missing != missing:
@@ -73,9 +81,8 @@ def wait(sample: Sample, client: Client, say: Callable[[str], None]) -> None:
     raise TimeoutError(f"after {WAIT_TIMEOUT_S:.0f} s there is still missing: {missing}")
 
 
-def _missing(sample: Sample, client: Client, expected: set[tuple[str, str]]) -> str:
-    recorded = {(t["portfolio_id"], t["transaction_id"]) for t in client.every("/api/v1/transactions/", status="ALL")}
-    left = len(expected - recorded)
+def _missing(sample: Sample, client: Client) -> str:
+    left = len(sample.versions - _recorded(sample, client))
     if left:
         return f"{left} transactions on their way to the ledger"
     for entity, file in _QUOTES.items():
@@ -84,6 +91,20 @@ def _missing(sample: Sample, client: Client, expected: set[tuple[str, str]]) -> 
             return f"{left} {entity} on their way to the database"
     pending = [p for p in sample.expected["portfolios"] if _positions(client, p, sample.as_of)["pending"]]
     return f"calculations of {', '.join(pending)}" if pending else ""
+
+
+def _recorded(sample: Sample, client: Client) -> set[Version]:
+    """Every version that the ledger has of the sample's portfolios."""
+    recorded: set[Version] = set()
+    for portfolio_id in sample.expected["portfolios"]:
+        try:
+            versions = client.every(f"/api/v1/portfolios/{portfolio_id}/transactions/", status="ALL", versions="all")
+        except Refusal as refusal:
+            if refusal.status != HTTPStatus.NOT_FOUND:
+                raise
+            continue  # nothing of it has arrived yet
+        recorded |= {(v["portfolio_id"], v["transaction_id"], v["version"]) for v in versions}
+    return recorded
 
 
 def _lines(file: str) -> int:
@@ -96,14 +117,19 @@ def _positions(client: Client, portfolio_id: str, as_of: str) -> Any:
 
 
 def show(sample: Sample, client: Client, console: Console) -> list[str]:
-    """Print the positions of every portfolio as a table; returns how they differ from what the sample foresees."""
+    """Print the positions of every portfolio as a table; returns how they differ from what the sample foresees.
+
+    A portfolio that somebody has sent more to since is shown, and not compared.
+    """
     differences: list[str] = []
+    gone_on = {portfolio_id for portfolio_id, *_ in _recorded(sample, client) - sample.versions}
     for portfolio_id, expected in sample.expected["portfolios"].items():
         answer = _positions(client, portfolio_id, sample.as_of)
         console.print(_table(answer))
         for one in answer["exceptions"]:
             console.print(f"  exception {one['code']}: {one['transaction_id']}, {one['detail']}", style="yellow")
-        differences += _differences(portfolio_id, answer, expected)
+        if portfolio_id not in gone_on:
+            differences += _differences(portfolio_id, answer, expected)
     return differences
 
 

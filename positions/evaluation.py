@@ -82,7 +82,7 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     prices = _read_all(SubmittedPrice, request.market_prices, "market_prices", problems)
     rates = _read_all(SubmittedRate, request.fx_rates, "fx_rates", problems)
     if portfolio is not None:
-        problems += _not_built(request, portfolio, transactions)
+        problems += _not_answered(request, portfolio, transactions)
     if problems or portfolio is None:
         raise Refused(problems)
     as_of = request.as_of or today
@@ -150,7 +150,7 @@ def _read_all(
     return submissions
 
 
-def _not_built(
+def _not_answered(
     request: Request, portfolio: EvaluatedPortfolio, transactions: Sequence[EvaluatedTransaction]
 ) -> list[FieldProblem]:
     """What is asked for that is not answered: a period, and transactions of another portfolio."""
