@@ -94,6 +94,11 @@ class HoldingFigures(models.Model):
     income_base = Number()
     fees_base = Number()
     taxes_base = Number()
+    fees_in_cost_base = Number()
+    money_in_base = Number()
+    money_out_base = Number()
+    inflow_base = Number()
+    outflow_base = Number()
     split_ratio = Number()
     trade_price = Number(null=True)
     trade_price_currency = models.CharField(max_length=10, null=True)
@@ -285,6 +290,35 @@ class GivenLot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.transaction_id} gave {self.quantity} {self.security_id}"
+
+
+class Move(models.Model):
+    """Units that came, went or changed hands in kind; what they are worth is known at the end of the day.
+
+    In with a target, out with a source (negative), from one holding to another with both: quantity, split ratio and
+    cost are those of the target, or of the source where nothing is the target. See `engine.moves`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    transaction_id = Id()
+    move_date = models.DateField()
+    source_id = Id(null=True)
+    target_id = Id(null=True)
+    quantity = Number()
+    split_ratio = Number()
+    cost_basis = Number()
+    cost_basis_base = Number()
+    booked_base = Number()
+
+    class Meta:
+        db_table = "moves"
+        constraints = [
+            models.UniqueConstraint(fields=["portfolio_id", "move_date", "transaction_id"], name="units_move_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.transaction_id}: {self.quantity}"
 
 
 class TransferLink(models.Model):

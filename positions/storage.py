@@ -14,6 +14,7 @@ from psycopg import Connection
 from portfolio.money import UNKNOWN
 from positions.engine.booking import BookingProblem, Disposal
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey
+from positions.engine.moves import Move
 from positions.models import PortfolioState
 
 LOTS_READ_AT_FIRST = 64
@@ -32,6 +33,11 @@ FIGURES = {
     "income_base": "numeric",
     "fees_base": "numeric",
     "taxes_base": "numeric",
+    "fees_in_cost_base": "numeric",
+    "money_in_base": "numeric",
+    "money_out_base": "numeric",
+    "inflow_base": "numeric",
+    "outflow_base": "numeric",
     "split_ratio": "numeric",
     "trade_price": "numeric",
     "trade_price_currency": "text",
@@ -111,6 +117,18 @@ TRANSFER_LINKS = {
     "linked_transaction_id": "text",
     "received": "text",
 }
+MOVES = {
+    "portfolio_id": "text",
+    "transaction_id": "text",
+    "move_date": "date",
+    "source_id": "text",
+    "target_id": "text",
+    "quantity": "numeric",
+    "split_ratio": "numeric",
+    "cost_basis": "numeric",
+    "cost_basis_base": "numeric",
+    "booked_base": "numeric",
+}
 TABLES: Mapping[str, Mapping[str, str]] = {
     "positions": POSITIONS,
     "position_days": POSITION_DAYS,
@@ -119,6 +137,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "booking_exceptions": EXCEPTIONS,
     "given_lots": GIVEN_LOTS,
     "transfer_links": TRANSFER_LINKS,
+    "moves": MOVES,
 }
 
 _STATE = {
@@ -199,6 +218,22 @@ def exception_row(portfolio_id: str, problem: BookingProblem) -> Row:
         entry.security_id,
         problem.quantity,
         problem.detail,
+    )
+
+
+def move_row(portfolio_id: str, move: Move) -> Row:
+    """A row of moves."""
+    return (
+        portfolio_id,
+        move.transaction_id,
+        move.date,
+        move.source_id,
+        move.target_id,
+        move.quantity,
+        move.split_ratio,
+        move.cost_basis,
+        move.cost_basis_base,
+        move.booked_base,
     )
 
 

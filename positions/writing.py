@@ -21,6 +21,7 @@ from positions.storage import (
     exception_row,
     holding_row,
     lot_row,
+    move_row,
 )
 from transactions.entries import LedgerEntry
 
@@ -77,6 +78,7 @@ def book_portfolio(
     outcome.rows["booking_exceptions"] = [exception_row(terms.portfolio_id, problem) for problem in books.problems]
     outcome.rows["given_lots"] = given_rows(books, entries)
     outcome.rows["transfer_links"] = link_rows(books, entries)
+    outcome.rows["moves"] = [move_row(terms.portfolio_id, move) for move in books.moves]
     outcome.last_place = last_place(books, entries) if entries else None
     return outcome
 

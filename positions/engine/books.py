@@ -18,6 +18,7 @@ from positions.engine.cost_methods import COST_METHODS, CostMethod
 from positions.engine.entry import Entry, LegKey, Terms
 from positions.engine.links import Claim, Given
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey, Piece, spread
+from positions.engine.moves import Move
 
 
 class Worth(NamedTuple):
@@ -88,6 +89,7 @@ class Books:
     """Linked TRANSFER_INs that cannot have the lots of their OUT, and why."""
     disposals: list[Disposal] = field(default_factory=list)
     problems: list[BookingProblem] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
     touched: set[HoldingKey] = field(default_factory=set)
     """Holdings booked into since the current day began."""
 
@@ -181,6 +183,8 @@ class Books:
         if always or not self.terms.fees_in_cost:
             held.fees_base += entry.base(entry.fee)
             held.taxes_base += entry.base(entry.tax)
+        else:
+            held.fees_in_cost_base += entry.base(entry.fee)
 
     # --- lots and what becomes of them ----------------------------------------------------------------------------
 

@@ -10,12 +10,15 @@ from decimal import Decimal
 from portfolio.money import ONE, ZERO, rounded
 from positions.engine.books import Books
 from positions.engine.entry import Entry
-from positions.engine.lots import Lot
+from positions.engine.lots import Holding, Lot
 
 
 def move_cash(books: Books, entry: Entry, amount: Decimal) -> None:
-    """Move cash in trade currency, at the rate used."""
-    _move(books, entry, entry.currency, amount, entry.base(amount))
+    """Move cash in trade currency, at the rate used. Where no cash is kept, it comes from outside and goes there."""
+    value = entry.base(amount)
+    _move(books, entry, entry.currency, amount, value)
+    if not books.terms.cash_tracked:
+        _cross_border(books.cash(entry), -amount, -value)
 
 
 def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Decimal) -> None:
@@ -27,6 +30,7 @@ def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Dec
     cash = books.cash(entry, currency)
     if not books.terms.cash_tracked or not amount:
         return
+    cash.pay(amount, value)
     if cash.quantity and (cash.quantity > 0) != (amount > 0):
         part = min(abs(amount), abs(cash.quantity))
         pool = next(cash.oldest_first())
@@ -54,9 +58,20 @@ def book_withdrawal(books: Books, entry: Entry) -> None:
 
 
 def flow(books: Books, entry: Entry, sign: Decimal) -> None:
-    """Cash that crosses the portfolio's border."""
-    books.report_costs(entry, books.cash(entry))
-    move_cash(books, entry, sign * entry.gross - entry.fee - entry.tax)
+    """Cash that crosses the portfolio's border; where none is kept, only fee and tax are paid, from outside."""
+    cash = books.cash(entry)
+    books.report_costs(entry, cash)
+    gross = sign * entry.gross if books.terms.cash_tracked else ZERO
+    _cross_border(cash, gross, entry.base(gross))
+    move_cash(books, entry, gross - entry.fee - entry.tax)
+
+
+def _cross_border(cash: Holding, amount: Decimal, value: Decimal) -> None:
+    """Note an external flow, in (positive) or out, and its value in base."""
+    if amount < 0:
+        cash.outflow_base -= value
+    else:
+        cash.inflow_base += value
 
 
 def book_fx_trade(books: Books, entry: Entry) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from portfolio.money import ONE, UNKNOWN, plain, rounded
+from portfolio.money import ONE, UNKNOWN, ZERO, plain, rounded
 from positions.engine.books import NOTHING, Books, Worth
 from positions.engine.cash import move_cash
 from positions.engine.entry import Entry
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, scaled_quantities
+from positions.engine.moves import Move
 
 # --- splits -------------------------------------------------------------------------------------------------------
 
@@ -74,6 +75,8 @@ def book_merger(books: Books, entry: Entry) -> None:
     amount = entry.gross - books.costs_in(entry) if long else entry.gross + books.costs_in(entry)
     if amount or entry.gross:
         _relieve_by_cash(books, entry, source, amount)
+        paid = -amount if long else amount
+        source.pay(paid, entry.base(paid))
     target = books.target(entry, source)
     if source.scaled(entry.ratio_new, entry.ratio_old):
         _move_lots(books, entry, source, target, source.take_all(), new=entry.ratio_new, old=entry.ratio_old)
@@ -117,7 +120,23 @@ def _move_lots(
         if not lot.quantity:
             newest.cost_basis += lot.cost_basis
             newest.cost_basis_base += lot.cost_basis_base
-    books.method.carry(target, [lot for lot in moved if lot.quantity])
+    left = [lot for lot in moved if lot.quantity]
+    cost = sum((lot.cost_basis for lot in left), ZERO)
+    cost_base = sum((lot.cost_basis_base for lot in left), ZERO)
+    books.moves.append(
+        Move(
+            date=entry.date,
+            transaction_id=entry.transaction_id,
+            source_id=source.key.security_id,
+            target_id=target.key.security_id,
+            quantity=sum((lot.quantity for lot in left), ZERO),
+            split_ratio=target.split_ratio,
+            cost_basis=cost,
+            cost_basis_base=cost_base,
+            booked_base=cost_base,
+        )
+    )
+    books.method.carry(target, left)
 
 
 def _relieve_by_cash(books: Books, entry: Entry, held: Holding, amount: Decimal) -> None:
@@ -157,6 +176,8 @@ def book_return_of_capital(books: Books, entry: Entry) -> None:
         _return_to_lots(books, entry, held, amount)
     else:
         books.dispose(entry, held, None, books.worth(held, entry, amount))
+    paid = -amount if long else amount
+    held.pay(paid, entry.base(paid))
     books.report_costs(entry, held, always=False)
     move_cash(books, entry, (entry.gross if long else -entry.gross) - entry.fee - entry.tax)
 

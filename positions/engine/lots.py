@@ -74,6 +74,9 @@ class Holding:
     """A security or a currency's cash: running totals and lots. Signed; a short holding is negative.
 
     `cost_basis_base` sums the lots whose base cost is known; it is the whole only while `unrated_lots` is 0.
+    `money_in_base` and `money_out_base` are what was paid into it and out of it, at the amounts booked; what comes and
+    goes in kind is not among them (see `engine.moves`). `inflow_base` and `outflow_base` are the money that crossed the
+    portfolio's border; they stand at the cash. `fees_in_cost_base` are the fees that are part of cost and proceeds.
     `split_ratio` multiplies up the splits booked so far and `trade_split_ratio` is what it was at the last own trade,
     so that an old price can be read in today's units. `first_date` is that of the first entry booked; until then the
     currency is not settled. `carried_*` is what a change of symbol brought: see `engine.carried`.
@@ -93,6 +96,11 @@ class Holding:
     income_base: Decimal = ZERO
     fees_base: Decimal = ZERO
     taxes_base: Decimal = ZERO
+    fees_in_cost_base: Decimal = ZERO
+    money_in_base: Decimal = ZERO
+    money_out_base: Decimal = ZERO
+    inflow_base: Decimal = ZERO
+    outflow_base: Decimal = ZERO
     split_ratio: Decimal = ONE
     trade_price: Decimal | None = None
     trade_price_currency: str | None = None
@@ -116,6 +124,13 @@ class Holding:
         """Mark the holding; a mark stays."""
         if not self.flags.issuperset(flags):
             self.flags = self.flags.union(flags)
+
+    def pay(self, amount: Decimal, amount_base: Decimal) -> None:
+        """Note money that was paid into the holding (positive) or out of it; in base it may be unknown."""
+        if amount < 0:
+            self.money_out_base -= amount_base
+        else:
+            self.money_in_base += amount_base
 
     # --- lots in their order --------------------------------------------------------------------------------------
 

@@ -74,10 +74,11 @@ def _trade(books: Books, entry: Entry, held: Holding, units: Decimal, amount: De
     if against:
         books.close(entry, held, against, books.worth(held, entry, closing))
     rest = abs(units) - against
+    sign = ONE if units > 0 else -ONE
     if rest:
-        sign = ONE if units > 0 else -ONE
         opening = sign * (amount - closing)
         books.method.join(held, Lot(books.lot_key(entry), sign * rest, *books.worth(held, entry, opening)))
+    held.pay(sign * amount, entry.base(sign * amount))
     _note_price(books, entry, held)
 
 

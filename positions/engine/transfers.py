@@ -22,7 +22,8 @@ from positions.engine.books import Books, Worth, lot_of
 from positions.engine.cash import flow, move_cash
 from positions.engine.entry import Entry, LegKey
 from positions.engine.links import Claim, Given, mismatch, refusal
-from positions.engine.lots import Holding, Lot, LotKey, piece_of
+from positions.engine.lots import Holding, Lot, LotKey, Piece, piece_of
+from positions.engine.moves import Move
 from positions.engine.trades import covered, quantity_given
 
 Place = tuple[Any, ...]
@@ -82,6 +83,8 @@ def book_transfer_out(books: Books, entry: Entry) -> None:
         return
     held = books.security(entry)
     pieces = sorted(books.take(entry, held, quantity), key=lambda piece: piece.key)
+    cost = _cost_of(pieces)
+    _note_move(books, entry, held, -quantity, cost=Worth(-cost.local, -cost.base), booked_base=-cost.base)
     books.given[leg] = Given(entry.key, entry.security_id, entry.quantity, held.currency, base_currency, pieces)
     books.report_costs(entry, held)
     move_cash(books, entry, -(entry.fee + entry.tax))
@@ -98,6 +101,8 @@ def book_transfer_in(books: Books, entry: Entry) -> None:
         _take_over(books, entry, held, given)
     else:
         _bring_in(books, entry, held)
+    costs = books.costs_in(entry)
+    held.pay(costs, entry.base(costs))
     books.report_costs(entry, held, always=False)
     move_cash(books, entry, -(entry.fee + entry.tax))
 
@@ -138,11 +143,15 @@ def _take_over(books: Books, entry: Entry, held: Holding, given: Given) -> None:
 def _received(books: Books, entry: Entry, held: Holding, given: Given) -> list[Lot]:
     """The lots given, in the holding's currency and the portfolio's base, with the entry's own costs among them."""
     lots = [lot_of(piece) for piece in given.pieces]
-    costs = books.worth(held, entry, books.costs_in(entry))
-    for lot, share in zip(lots, costs.over(lots), strict=True):
+    for lot in lots:
         lot.cost_basis = books.converted(held, entry.date, lot.cost_basis, given.currency)
         if given.base_currency != books.terms.base_currency:
             lot.cost_basis_base = _base_then(books, held, lot.cost_basis, held.currency, lot.key.acquisition_date)
+    quantity = sum((lot.quantity for lot in lots), ZERO)
+    cost = _cost_of(lots)
+    _note_move(books, entry, held, quantity, cost=cost, booked_base=cost.base)
+    costs = books.worth(held, entry, books.costs_in(entry))
+    for lot, share in zip(lots, costs.over(lots), strict=True):
         lot.cost_basis += share.local
         lot.cost_basis_base += share.base
     return lots
@@ -153,20 +162,47 @@ def _bring_in(books: Books, entry: Entry, held: Holding) -> None:
     amount = entry.gross + books.costs_in(entry)
     against = covered(held, entry.quantity)
     closing = amount if against == entry.quantity else rounded(amount * against / entry.quantity)
-    if against:
-        books.close(entry, held, against, books.worth(held, entry, closing))
     rest = entry.quantity - against
-    if not rest:
-        return
     key, opening = books.lot_key(entry), amount - closing
-    opening_base = entry.base(opening)
-    if entry.acquisition_date:
+    opening_base, cost_base = entry.base(opening), entry.base(entry.gross)
+    if rest and entry.acquisition_date:
         key = LotKey(entry.acquisition_date, 0, *key[2:])
         if not entry.rate_is_own:
             worth = entry.gross - rounded(entry.gross * against / entry.quantity)
             worth_base = _base_then(books, held, worth, entry.currency, entry.acquisition_date)
             opening_base = worth_base + entry.base(opening - worth)
-    books.method.join(held, Lot(key, rest, books.local(held, entry, opening), opening_base))
+            cost_base = entry.base(entry.gross - worth) + worth_base
+    cost = Worth(books.local(held, entry, entry.gross), cost_base)
+    _note_move(books, entry, held, entry.quantity, cost=cost, booked_base=entry.base(entry.gross))
+    if against:
+        books.close(entry, held, against, books.worth(held, entry, closing))
+    if rest:
+        books.method.join(held, Lot(key, rest, books.local(held, entry, opening), opening_base))
+
+
+def _cost_of(lots: Sequence[Lot | Piece]) -> Worth:
+    """What lots cost together."""
+    return Worth(sum((lot.cost_basis for lot in lots), ZERO), sum((lot.cost_basis_base for lot in lots), ZERO))
+
+
+def _note_move(
+    books: Books, entry: Entry, held: Holding, quantity: Decimal, *, cost: Worth, booked_base: Decimal
+) -> None:
+    """Note what crosses the portfolio's border in kind: in with a positive quantity, out with a negative one."""
+    security_id = held.key.security_id
+    books.moves.append(
+        Move(
+            date=entry.date,
+            transaction_id=entry.transaction_id,
+            source_id=None if quantity > 0 else security_id,
+            target_id=security_id if quantity > 0 else None,
+            quantity=quantity,
+            split_ratio=held.split_ratio,
+            cost_basis=cost.local,
+            cost_basis_base=cost.base,
+            booked_base=booked_base,
+        )
+    )
 
 
 def _base_then(books: Books, held: Holding, amount: Decimal, currency: str, day: datetime.date) -> Decimal:
