@@ -49,6 +49,7 @@ FIGURES = {
     "carried_price": "numeric",
     "carried_price_currency": "text",
     "carried_price_date": "date",
+    "rated_sums": "numeric[]",
 }
 _figures_of = attrgetter(*FIGURES)
 _HOLDING = {"portfolio_id": "text", "kind": "text", "security_id": "text"} | FIGURES | {"flags": "text[]"}

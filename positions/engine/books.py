@@ -181,10 +181,9 @@ class Books:
     def report_costs(self, entry: Entry, held: Holding, *, always: bool = True) -> None:
         """Put fee and tax of an entry under fees and taxes: always, or only where they are no part of cost."""
         if always or not self.terms.fees_in_cost:
-            held.fees_base += entry.base(entry.fee)
-            held.taxes_base += entry.base(entry.tax)
-        else:
-            held.fees_in_cost_base += entry.base(entry.fee)
+            held.add_up(fees_base=entry.base(entry.fee), taxes_base=entry.base(entry.tax))
+        elif entry.fee:
+            held.add_up(fees_in_cost_base=entry.base(entry.fee))
 
     # --- lots and what becomes of them ----------------------------------------------------------------------------
 
@@ -239,8 +238,9 @@ class Books:
         )
         self.disposals.append(disposal)
         held.realized_gain += disposal.realized_gain
-        held.realized_gain_base += disposal.realized_gain_base
-        held.realized_fx_gain_base += disposal.realized_fx_gain_base
+        held.add_up(
+            realized_gain_base=disposal.realized_gain_base, realized_fx_gain_base=disposal.realized_fx_gain_base
+        )
 
 
 def lot_of(piece: Piece) -> Lot:

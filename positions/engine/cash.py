@@ -37,8 +37,7 @@ def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Dec
         (piece,) = cash.take([(pool, part)])
         closing = value if part == abs(amount) else rounded(value * part / abs(amount))
         gain = -closing - piece.cost_basis_base
-        cash.realized_gain_base += gain
-        cash.realized_fx_gain_base += gain
+        cash.add_up(realized_gain_base=gain, realized_fx_gain_base=gain)
         amount, value = amount + piece.quantity, value - closing
     if amount:
         cash.pool(Lot(books.lot_key(entry), amount, amount, value))
@@ -69,9 +68,9 @@ def flow(books: Books, entry: Entry, sign: Decimal) -> None:
 def _cross_border(cash: Holding, amount: Decimal, value: Decimal) -> None:
     """Note an external flow, in (positive) or out, and its value in base."""
     if amount < 0:
-        cash.outflow_base -= value
+        cash.add_up(outflow_base=-value)
     else:
-        cash.inflow_base += value
+        cash.add_up(inflow_base=value)
 
 
 def book_fx_trade(books: Books, entry: Entry) -> None:
@@ -107,7 +106,7 @@ def book_interest_charge(books: Books, entry: Entry) -> None:
 def _income(books: Books, entry: Entry, sign: Decimal) -> None:
     held = books.bearer(entry)
     held.income += books.local(held, entry, sign * entry.gross)
-    held.income_base += entry.base(sign * entry.gross)
+    held.add_up(income_base=entry.base(sign * entry.gross))
     books.report_costs(entry, held)
     move_cash(books, entry, sign * entry.gross - entry.fee - entry.tax)
 
@@ -135,7 +134,10 @@ def book_tax_refund(books: Books, entry: Entry) -> None:
 def _charge(books: Books, entry: Entry, *, fees: Decimal, taxes: Decimal) -> None:
     """A charge (1) or a refund (-1) of fees or taxes."""
     held = books.bearer(entry)
-    held.fees_base += fees * entry.base(entry.gross)
-    held.taxes_base += taxes * entry.base(entry.gross)
+    worth = entry.base(entry.gross)
+    if fees:
+        held.add_up(fees_base=fees * worth)
+    else:
+        held.add_up(taxes_base=taxes * worth)
     books.report_costs(entry, held)
     move_cash(books, entry, -(fees + taxes) * entry.gross - entry.fee - entry.tax)

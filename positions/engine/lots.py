@@ -20,7 +20,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
 
-from portfolio.money import ONE, ZERO, rounded
+from portfolio.money import ONE, UNKNOWN, ZERO, rounded
 
 
 class Kind(StrEnum):
@@ -57,6 +57,20 @@ class Lot:
 
 
 _key = attrgetter("key")
+
+BASE_SUMS = (
+    "realized_gain_base",
+    "realized_fx_gain_base",
+    "income_base",
+    "fees_base",
+    "taxes_base",
+    "fees_in_cost_base",
+    "money_in_base",
+    "money_out_base",
+    "inflow_base",
+    "outflow_base",
+)
+"""What a holding sums up in base. A sum with an unknown amount in it is UNKNOWN for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +127,9 @@ class Holding:
     carried_price_currency: str | None = None
     carried_price_date: datetime.date | None = None
     flags: frozenset[str] = frozenset()
+    rated_sums: list[Decimal] | None = None
+    """Once an amount was unknown: BASE_SUMS without what was unknown, then how many amounts of each were. From these a
+    later period's part can be told all the same."""
     lots: deque[Lot] = field(default_factory=deque)
     more: Callable[[], list[Lot]] | None = None
     taken_from: set[LotKey] = field(default_factory=set)
@@ -125,12 +142,42 @@ class Holding:
         if not self.flags.issuperset(flags):
             self.flags = self.flags.union(flags)
 
+    def add_up(self, **amounts: Decimal) -> None:
+        """Add amounts to BASE_SUMS, each by the name of its sum."""
+        for name, amount in amounts.items():
+            if self.rated_sums is not None or amount.is_nan():
+                self._add_rated(BASE_SUMS.index(name), amount)
+            setattr(self, name, getattr(self, name) + amount)
+
+    def grown(self, name: str, before: Holding | None) -> Decimal:
+        """What one of BASE_SUMS has grown by since an earlier state of the holding, or since its beginning."""
+        if self.rated_sums is None:
+            now: Decimal = getattr(self, name)
+            return now - getattr(before, name) if before else now
+        index = BASE_SUMS.index(name)
+        rated, unrated = self.rated_sums[index], self.rated_sums[len(BASE_SUMS) + index]
+        if before is None:
+            return rated if not unrated else UNKNOWN
+        if before.rated_sums is None:
+            return rated - getattr(before, name) if not unrated else UNKNOWN
+        if unrated != before.rated_sums[len(BASE_SUMS) + index]:
+            return UNKNOWN
+        return rated - before.rated_sums[index]
+
+    def _add_rated(self, index: int, amount: Decimal) -> None:
+        rated = list(self.rated_sums or [*(getattr(self, name) for name in BASE_SUMS), *[ZERO] * len(BASE_SUMS)])
+        if amount.is_nan():
+            rated[len(BASE_SUMS) + index] += 1
+        else:
+            rated[index] += amount
+        self.rated_sums = rated
+
     def pay(self, amount: Decimal, amount_base: Decimal) -> None:
         """Note money that was paid into the holding (positive) or out of it; in base it may be unknown."""
         if amount < 0:
-            self.money_out_base -= amount_base
+            self.add_up(money_out_base=-amount_base)
         else:
-            self.money_in_base += amount_base
+            self.add_up(money_in_base=amount_base)
 
     # --- lots in their order --------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ def book_reinvestment(books: Books, entry: Entry) -> None:
     """A dividend and a purchase in one: no cash moves but fee and tax."""
     held = books.security(entry)
     held.income += books.local(held, entry, entry.gross)
-    held.income_base += entry.base(entry.gross)
+    held.add_up(income_base=entry.base(entry.gross))
     _trade(books, entry, held, entry.quantity, entry.gross + books.costs_in(entry))
     books.report_costs(entry, held, always=False)
     move_cash(books, entry, -(entry.fee + entry.tax))
