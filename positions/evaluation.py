@@ -7,8 +7,7 @@ same words as the stored positions.
 from __future__ import annotations
 
 import datetime
-from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -25,14 +24,16 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
 )
 from portfolio.validation import FieldProblem, Refused, read
+from positions.analytics.history import History, Quote, Recorder
+from positions.analytics.performance import days_needed, performance
+from positions.analytics.periods import Period
+from positions.analytics.series import daily_values
+from positions.analytics.statement import statement
 from positions.engine.booking import Books, book
-from positions.engine.carried import Quotes
 from positions.engine.entry import InstrumentTerms, Terms, enrich, key_of
-from positions.engine.lots import HoldingKey, Kind
 from positions.engine.rates import RateTable
-from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, disposal_answer, exception_answer, lots_answer, portfolio_answer
-from positions.split_history import SplitHistory
+from positions.period_answers import performance_answer, statement_answer
 from transactions.ledger import LedgerRow, content_hash, normalised
 
 S = TypeVar("S", bound=Submission)
@@ -82,10 +83,10 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     prices = _read_all(SubmittedPrice, request.market_prices, "market_prices", problems)
     rates = _read_all(SubmittedRate, request.fx_rates, "fx_rates", problems)
     if portfolio is not None:
-        problems += _not_answered(request, portfolio, transactions)
+        problems += _of_others(portfolio, transactions)
     if problems or portfolio is None:
         raise Refused(problems)
-    as_of = request.as_of or today
+    as_of = request.as_of or request.end or today
     rate_table = RateTable()
     for rate in sorted(rates, key=lambda r: r.version):
         rate_table.put(rate.from_currency, rate.to_currency, rate.rate_date, rate.rate)
@@ -97,31 +98,82 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
         allow_short=portfolio.allow_short,
         fees_in_cost=portfolio.fees_in_cost,
         instruments={
-            i.security_id: InstrumentTerms(i.currency, i.price_factor)
+            i.security_id: InstrumentTerms(i.currency, i.price_factor, i.exchange)
             for i in sorted(instruments, key=lambda i: i.version)
         },
         rates=rate_table,
     )
-    rows = [row for row in _unlinked(_effective(transactions), transactions) if row.transaction_date <= as_of]
-    splits = SplitHistory()
-    books = Books(terms)
-    book((enrich(row, terms) for row in sorted(rows, key=key_of)), books, splits.watch(books))
-    quotes = _quotes(prices, splits)
+    rows = sorted(_unlinked(_effective(transactions), transactions), key=key_of)
+    quotes = _quotes(prices)
+    period = _period(request, as_of)
+    books, history = _booked(rows, terms, quotes, until=as_of, every_day=period is not None)
     snapshot = Snapshot(
         base_currency=terms.base_currency,
         as_of=as_of,
         cash_tracked=terms.cash_tracked,
         holdings=list(books.holdings.values()),
-        market_prices={p.security_id: quote for p in prices if (quote := quotes(p.security_id, as_of))},
+        market_prices={name: quote for name in quotes if (quote := history.quote(name, as_of))},
         instruments=terms.instruments,
         rates=rate_table,
-        quotes_before=quotes,
+        quotes_before=history.quote,
     )
-    return {
+    answer = {
         **portfolio_answer(snapshot, closed=True),
         "lots": lots_answer(books.holdings.values()),
         "disposals": [disposal_answer(disposal) for disposal in books.disposals],
         "exceptions": [exception_answer(problem) for problem in books.problems],
+    }
+    if period:
+        if period.end > as_of:
+            _, history = _booked(rows, terms, quotes, until=period.end, every_day=True)
+        answer |= _period_answers(history, period)
+    return answer
+
+
+def _booked(
+    rows: Sequence[LedgerRow],
+    terms: Terms,
+    quotes: Mapping[str, Sequence[Quote]],
+    *,
+    until: datetime.date,
+    every_day: bool,
+) -> tuple[Books, History]:
+    """The rows up to a day booked, and the history this makes."""
+    books = Books(terms)
+    recorder = Recorder(books, every_day=every_day)
+    book((enrich(row, terms) for row in rows if row.transaction_date <= until), books, recorder.end_of_day)
+    history = History(
+        base_currency=terms.base_currency,
+        cash_tracked=terms.cash_tracked,
+        timelines=recorder.timelines(),
+        moves=books.moves,
+        quotes=quotes,
+        instruments=terms.instruments,
+        rates=terms.rates,
+    )
+    return books, history
+
+
+def _period(request: Request, as_of: datetime.date) -> Period | None:
+    """The period asked about, which ends with `as_of` where it does not say. Raises Refused."""
+    if request.start is None:
+        if request.end is None:
+            return None
+        raise Refused([FieldProblem("start", "required", "a period with an end needs its start")])
+    end = request.end or as_of
+    if end < request.start:
+        raise Refused([FieldProblem("end", "contradiction", "the period ends before it starts")])
+    return Period(request.start, end)
+
+
+def _period_answers(history: History, period: Period) -> dict[str, Any]:
+    """`statement` and `performance` of the period."""
+    first = days_needed(period.start, period.end, history.first_date)
+    days = daily_values(history, first, period.end)
+    returns = performance(days, period, first_transaction=history.first_date)
+    return {
+        "statement": statement_answer(statement(history, period.start, period.end)),
+        "performance": performance_answer(returns),
     }
 
 
@@ -150,15 +202,9 @@ def _read_all(
     return submissions
 
 
-def _not_answered(
-    request: Request, portfolio: EvaluatedPortfolio, transactions: Sequence[EvaluatedTransaction]
-) -> list[FieldProblem]:
-    """What is asked for that is not answered: a period, and transactions of another portfolio."""
-    problems = [
-        FieldProblem(name, "not_supported", "a statement and performance of a period are not supported yet")
-        for name in ("start", "end")
-        if getattr(request, name) is not None
-    ]
+def _of_others(portfolio: EvaluatedPortfolio, transactions: Sequence[EvaluatedTransaction]) -> list[FieldProblem]:
+    """The transactions of another portfolio."""
+    problems = []
     for index, transaction in enumerate(transactions):
         if transaction.portfolio_id not in (UNNAMED, portfolio.portfolio_id):
             detail = f"is not that of the portfolio evaluated, {portfolio.portfolio_id}"
@@ -196,19 +242,10 @@ def _unlinked(rows: Sequence[LedgerRow], transactions: Sequence[SubmittedTransac
     ]
 
 
-def _quotes(prices: Sequence[SubmittedPrice], splits: SplitHistory) -> Quotes:
-    """The last price of a security on or before a day; of one day the highest version, of equal ones the later."""
-    by_security: dict[str, list[SubmittedPrice]] = {}
+def _quotes(prices: Sequence[SubmittedPrice]) -> dict[str, list[Quote]]:
+    """The prices by security and day; of one day that of the highest version, of equal ones the later."""
+    days: dict[str, dict[datetime.date, Quote]] = {}
     for price in sorted(prices, key=lambda p: (p.price_date, p.version)):
-        by_security.setdefault(price.security_id, []).append(price)
-
-    def quote(security_id: str, day: datetime.date) -> MarketPrice | None:
-        of_security = by_security.get(security_id, [])
-        index = bisect_right(of_security, day, key=lambda price: price.price_date)
-        if not index:
-            return None
-        last = of_security[index - 1]
-        ratio = splits.ratio(HoldingKey(Kind.SECURITY, security_id), last.price_date)
-        return MarketPrice(last.price, last.currency, last.price_date, ratio)
-
-    return quote
+        of_security = days.setdefault(price.security_id, {})
+        of_security[price.price_date] = Quote(price.price_date, price.price, price.currency)
+    return {security_id: list(of_security.values()) for security_id, of_security in days.items()}

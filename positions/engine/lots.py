@@ -14,7 +14,7 @@ import datetime
 from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
@@ -57,6 +57,7 @@ class Lot:
 
 
 _key = attrgetter("key")
+_NOT_FIGURES = ("lots", "more", "taken_from", "opened")
 
 BASE_SUMS = (
     "realized_gain_base",
@@ -136,6 +137,10 @@ class Holding:
     """Lots that were stored before and have changed or closed since."""
     opened: deque[Lot] = field(default_factory=deque)
     """Lots opened since the stored ones were read, by age; none of them is among those stored."""
+
+    def state(self) -> Holding:
+        """The figures as they stand now, without the lots."""
+        return Holding(*_figures_of(self))
 
     def flag(self, *flags: str) -> None:
         """Mark the holding; a mark stays."""
@@ -339,6 +344,9 @@ class Holding:
         if self.more:
             self.lots = deque(sorted([*self.lots, *self.more()], key=_key))
             self.more = None
+
+
+_figures_of = attrgetter(*(one.name for one in fields(Holding) if one.name not in _NOT_FIGURES))
 
 
 def piece_of(lot: Lot, part: Decimal) -> Piece:

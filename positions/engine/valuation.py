@@ -13,6 +13,7 @@ from decimal import Decimal
 from portfolio.money import ONE, UNKNOWN, ZERO, rounded
 from positions.engine.lots import Holding
 from positions.engine.rates import RateTable
+from positions.engine.trading_days import trading_days_between
 
 STALE_AFTER_TRADING_DAYS = 5
 
@@ -56,14 +57,18 @@ def value_holding(
     price_factor: Decimal,
     base_currency: str,
     rates: RateTable,
+    exchange: str | None = None,
 ) -> Valuation:
-    """The value of a security's holding at the end of a day. Needs the arithmetic of `portfolio.money.exact`."""
+    """The value of a security's holding at the end of a day. Needs the arithmetic of `portfolio.money.exact`.
+
+    `exchange` says which days are trading days, for `STALE`.
+    """
     flags: set[str] = set()
     price, price_date, source = _price_used(held, day, market_price, rates, flags)
     rate = rates.market(held.currency, base_currency, day)
     if rate and rate.stale_on(day):
         flags.add("STALE_FX_RATE")
-    if price_date and trading_days_between(price_date, day) > STALE_AFTER_TRADING_DAYS:
+    if price_date and is_stale(price_date, day, exchange):
         flags.add("STALE")
     fx_rate = rate.value if rate else UNKNOWN
     cost_base = UNKNOWN if held.unrated_lots else held.cost_basis_base
@@ -84,14 +89,11 @@ def value_holding(
     )
 
 
-def trading_days_between(after: datetime.date, until: datetime.date) -> int:
-    """How many days from Monday to Friday lie in (after, until]."""
-    return max(0, _weekdays_before(until) - _weekdays_before(after))
-
-
-def _weekdays_before(day: datetime.date) -> int:
-    weeks, weekday = divmod(day.toordinal() - 1, 7)
-    return weeks * 5 + min(weekday + 1, 5)
+def is_stale(price_date: datetime.date, day: datetime.date, exchange: str | None) -> bool:
+    """Whether more than 5 trading days lie after the price's day; few days are few trading days, on any exchange."""
+    if (day - price_date).days <= STALE_AFTER_TRADING_DAYS:
+        return False
+    return trading_days_between(price_date, day, exchange) > STALE_AFTER_TRADING_DAYS
 
 
 def _price_used(
