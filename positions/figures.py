@@ -15,7 +15,7 @@ from typing import Any
 from portfolio.money import ONE, UNKNOWN, ZERO, exact, plain, rounded
 from positions.engine.booking import BookingProblem, Disposal
 from positions.engine.carried import Quotes, carried_price
-from positions.engine.entry import InstrumentTerms
+from positions.engine.entry import Entry, InstrumentTerms
 from positions.engine.lots import Holding, Kind, Lot
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice, Valuation, value_holding
@@ -42,6 +42,8 @@ class Snapshot:
     rates: RateTable
     quotes_before: Quotes
     """The last market price of a security on or before an earlier day: what a change of symbol carries."""
+    provisional: frozenset[str] = frozenset()
+    """Securities whose figures rest on attributes, of theirs or of the portfolio, that have not arrived yet."""
 
     def price_of(self, held: Holding) -> MarketPrice | None:
         """The market price of a security held; where it never had one, nor was traded, what its old symbol's was."""
@@ -50,6 +52,13 @@ class Snapshot:
             return quoted
         holdings = {h.key.security_id: h for h in self.holdings if h.key.kind is Kind.SECURITY}
         return carried_price(held, holdings, self.instruments, self.quotes_before)
+
+
+def provisional_ones(
+    security_ids: Iterable[str], instruments: Mapping[str, InstrumentTerms], *, portfolio_unknown: bool
+) -> frozenset[str]:
+    """Those of the securities that are provisional: all of them in a portfolio that is."""
+    return frozenset(security_ids if portfolio_unknown else (s for s in security_ids if s not in instruments))
 
 
 def figure(number: Decimal | None, missing: str = "MISSING_FX_RATE") -> Figure | None:
@@ -82,7 +91,7 @@ def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
     missing = next((v.missing for _, v in valued if v.market_value_base.is_nan()), "MISSING_FX_RATE")
     return {
         "positions": [
-            _position_answer(held, valuation, value, missing)
+            _position_answer(held, valuation, value, missing, provisional=held.key.security_id in snapshot.provisional)
             for held, valuation in valued
             if held.first_date and (held.quantity or closed)
         ],
@@ -111,6 +120,7 @@ def _value(held: Holding, snapshot: Snapshot) -> Valuation:
         price_factor=instrument.price_factor if instrument else ONE,
         base_currency=snapshot.base_currency,
         rates=snapshot.rates,
+        exchange=instrument.exchange if instrument else None,
     )
 
 
@@ -125,7 +135,9 @@ def _cost_basis_base(held: Holding) -> Decimal:
     return UNKNOWN if held.unrated_lots else held.cost_basis_base
 
 
-def _position_answer(held: Holding, valuation: Valuation, total: Decimal, total_missing: str) -> dict[str, Any]:
+def _position_answer(
+    held: Holding, valuation: Valuation, total: Decimal, total_missing: str, *, provisional: bool
+) -> dict[str, Any]:
     missing = valuation.missing
     weight: Figure | None
     if total.is_nan() or total:
@@ -154,7 +166,7 @@ def _position_answer(held: Holding, valuation: Valuation, total: Decimal, total_
         "unrealized_gain_base": figure(valuation.unrealized_gain_base, missing),
         "unrealized_fx_gain_base": figure(valuation.unrealized_fx_gain_base),
         "weight": weight,
-        "flags": sorted(held.flags.union(valuation.flags)),
+        "flags": sorted(held.flags.union(valuation.flags, ["PROVISIONAL"] if provisional else [])),
     }
 
 
@@ -183,6 +195,20 @@ def lot_answer(security_id: str, lot: Lot) -> dict[str, Any]:
         }
 
 
+def day_answer(day: datetime.date, held: Holding) -> dict[str, Any]:
+    """A holding at the end of a day on which it changed."""
+    return {
+        "position_date": day,
+        "quantity": plain(held.quantity),
+        "cost_basis": figure(held.cost_basis),
+        "cost_basis_base": figure(_cost_basis_base(held)),
+        "realized_gain": figure(held.realized_gain),
+        "realized_gain_base": figure(held.realized_gain_base),
+        "income": figure(held.income),
+        "income_base": figure(held.income_base),
+    }
+
+
 def disposal_answer(disposal: Disposal) -> dict[str, Any]:
     """A disposal of the contract, as it was just booked; one that closed nothing held has no opening."""
     opening = disposal.opening
@@ -206,13 +232,24 @@ def disposal_answer(disposal: Disposal) -> dict[str, Any]:
 
 
 def exception_answer(problem: BookingProblem) -> dict[str, Any]:
-    """An exception of the contract."""
+    """An exception of the contract, with the money it affects."""
+    with exact():
+        return {
+            "code": problem.code,
+            "transaction_id": problem.entry.transaction_id,
+            "security_id": problem.entry.security_id,
+            "quantity": figure(problem.quantity),
+            "detail": problem.detail,
+            **money_affected(problem.entry),
+        }
+
+
+def money_affected(entry: Entry) -> dict[str, Any]:
+    """The gross amount of a transaction, in the money of the trade and in base; null where it has none of its own."""
     return {
-        "code": problem.code,
-        "transaction_id": problem.entry.transaction_id,
-        "security_id": problem.entry.security_id,
-        "quantity": figure(problem.quantity),
-        "detail": problem.detail,
+        "amount": figure(entry.gross or None),
+        "currency": entry.currency,
+        "amount_base": figure(entry.base(entry.gross) if entry.gross else None),
     }
 
 

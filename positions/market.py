@@ -49,8 +49,10 @@ def instrument_terms(security_ids: Collection[str]) -> dict[str, InstrumentTerms
     """What is known of the securities; one without attributes is left out."""
     rows = Instrument.objects.filter(security_id__in=security_ids)
     return {
-        security_id: InstrumentTerms(currency, price_factor)
-        for security_id, currency, price_factor in rows.values_list("security_id", "currency", "price_factor")
+        security_id: InstrumentTerms(currency, price_factor, exchange)
+        for security_id, currency, price_factor, exchange in rows.values_list(
+            "security_id", "currency", "price_factor", "exchange"
+        )
     }
 
 

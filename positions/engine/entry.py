@@ -87,10 +87,11 @@ class LegKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InstrumentTerms:
-    """What the engine needs to know of an instrument."""
+    """What the engine needs to know of an instrument; `exchange` is whose trading days count (trading_days.py)."""
 
     currency: str
     price_factor: Decimal = ONE
+    exchange: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

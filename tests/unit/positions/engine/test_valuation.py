@@ -6,13 +6,11 @@ import datetime
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from portfolio.money import ONE, UNKNOWN, exact
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey
 from positions.engine.rates import RateTable
-from positions.engine.valuation import MarketPrice, trading_days_between, value_holding
+from positions.engine.valuation import MarketPrice, value_holding
 
 D = Decimal
 
@@ -37,13 +35,19 @@ def quote(price, number, currency="USD", splits=ONE):
     return MarketPrice(D(price), currency, january(number), D(splits))
 
 
-def value(held, number, market=None, *, factor=ONE, rates=()):
+def value(held, number, market=None, *, factor=ONE, rates=(), exchange=None):
     table = RateTable()
     for from_currency, to_currency, day, rate in rates:
         table.put(from_currency, to_currency, january(day), D(rate))
     with exact():
         return value_holding(
-            held, day=january(number), market_price=market, price_factor=D(factor), base_currency="USD", rates=table
+            held,
+            day=january(number),
+            market_price=market,
+            price_factor=D(factor),
+            base_currency="USD",
+            rates=table,
+            exchange=exchange,
         )
 
 
@@ -101,8 +105,28 @@ def test_a_restated_third_gives_back_the_value():
 
 
 @pytest.mark.parametrize(("number", "stale"), [(2, False), (9, False), (10, True), (11, True)])
-def test_a_price_of_thursday_is_stale_on_the_friday_of_the_next_week(number, stale):
+def test_a_price_of_thursdayis_stale_on_the_friday_of_the_next_week(number, stale):
     assert ("STALE" in value(holding(), number, quote(10, 2)).flags) is stale
+
+
+@pytest.mark.parametrize(
+    ("exchange", "number", "stale"),
+    [
+        # New York closed on Thursday 9 January 2025 in mourning of a president, and on Monday the 20th: of the days
+        # from the 3rd on the 6th, 7th, 8th, 10th and 13th are the first five trading days after the 3rd.
+        ("XNYS", 10, False),
+        ("XNYS", 13, False),
+        ("XNYS", 14, True),
+        (None, 10, False),
+        (None, 13, True),
+        ("somewhere", 13, True),
+        # What trades every day is stale after five days and one.
+        ("24/7", 8, False),
+        ("24/7", 9, True),
+    ],
+)
+def test_a_price_of_friday_ages_by_the_trading_days_of_its_exchange(exchange, number, stale):
+    assert ("STALE" in value(holding(), number, quote(10, 3), exchange=exchange).flags) is stale
 
 
 def test_base_figures_are_at_the_rate_of_the_day():
@@ -141,17 +165,3 @@ def test_a_quote_that_cannot_be_converted_misses_a_rate_and_not_a_price():
     assert valued.price is not None
     assert valued.price.is_nan()
     assert valued.missing == "MISSING_FX_RATE"
-
-
-days = st.dates(datetime.date(1, 1, 1), datetime.date(2200, 1, 1))
-
-
-@given(after=days, length=st.integers(0, 60))
-def test_trading_days_are_counted_one_by_one_from_monday_to_friday(after, length):
-    until = after + datetime.timedelta(days=length)
-    between = [after + datetime.timedelta(days=n) for n in range(1, length + 1)]
-    assert trading_days_between(after, until) == sum(day.weekday() < 5 for day in between)
-
-
-def test_no_trading_days_lie_between_a_day_and_an_earlier_one():
-    assert trading_days_between(january(9), january(2)) == 0
