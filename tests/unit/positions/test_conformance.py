@@ -1,8 +1,7 @@
 """Figures of other programs: histories from their test suites, evaluated here.
 
-tests/data/conformance_peers.json and conformance_ledger.json name the project and file that each case was taken from,
-as facts: transactions, and the figures that project's own tests expect. A figure is compared where this API has one of
-the same meaning; `NOT_COMPARED` says what is left out and why.
+See tests/conformance.py. A figure is compared where this API has one of the same meaning; `NOT_COMPARED` says what is
+left out and why.
 """
 
 from __future__ import annotations
@@ -12,24 +11,21 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portfolio.money import plain
 from positions.evaluation import evaluate
+from tests.conformance import ledger_request, peer_request, read_cases
 
-DATA = Path(__file__).resolve().parents[2] / "data"
-METHODS = {"fifo": "FIFO", "average": "AVCO", "balance": "FIFO"}
 TOLERANCE = Decimal("1e-7")
 
 Figure = tuple[str, Any, Any]
 
 
 def cases(name: str) -> list[Any]:
-    read = json.loads((DATA / f"conformance_{name}.json").read_text(), parse_float=Decimal)
-    return [pytest.param(case, id=case["name"]) for case in read]
+    return [pytest.param(case, id=case["name"]) for case in read_cases(name)]
 
 
 def answer_to(request: dict[str, Any]) -> dict[str, Any]:
@@ -38,69 +34,6 @@ def answer_to(request: dict[str, Any]) -> dict[str, Any]:
 
 
 # --- the peers' cases ---------------------------------------------------------------------------------------------
-
-
-def peer_request(case: dict[str, Any]) -> dict[str, Any]:
-    base = currency_of(case["base_currency"])
-    multipliers = {t["symbol"]: t["multiplier"] for t in case["transactions"] if "multiplier" in t}
-    dates = [t["date"] for t in case["transactions"]] + [p["date"] for p in case["prices"]]
-    tracked = not case["expected"].keys().isdisjoint({"cash", "cash_base"})
-    return {
-        "portfolio": {
-            "base_currency": base,
-            "cost_basis_method": METHODS[case["method"]],
-            "fees_in_cost": case["fees_in_cost"],
-            "allow_short": case.get("oversell") != "missing",
-            "cash_mode": "TRACKED" if tracked else "UNTRACKED",
-        },
-        "transactions": [peer_transaction(index, t, base) for index, t in enumerate(case["transactions"], 1)],
-        "instruments": [{"security_id": s, "currency": base, "price_factor": m} for s, m in multipliers.items()],
-        "market_prices": [
-            {
-                "security_id": p["symbol"],
-                "price_date": p["date"],
-                "price": p["price"],
-                "currency": currency_of(p.get("currency", base)),
-            }
-            for p in case["prices"]
-        ],
-        "fx_rates": [
-            {"from_currency": r["base"], "to_currency": r["quote"], "rate_date": r["date"], "rate": r["rate"]}
-            for r in case["fx"]
-        ],
-        "as_of": case.get("as_of") or max(dates),
-    }
-
-
-def peer_transaction(index: int, t: dict[str, Any], base: str) -> dict[str, Any]:
-    same = {
-        "security_id": "symbol",
-        "quantity": "quantity",
-        "price": "unit_price",
-        "transaction_fx_rate": "fx_to_base",
-        "ratio_new": "ratio_new",
-        "ratio_old": "ratio_old",
-    }
-    made = {name: t[theirs] for name, theirs in same.items() if theirs in t}
-    fee, tax = Decimal(t.get("fee") or 0), Decimal(t.get("tax") or 0)
-    made |= {
-        "transaction_id": f"T{index:04d}",
-        "transaction_type": t["type"],
-        "transaction_date": t["date"],
-        "currency": currency_of(t.get("currency", base)),
-        "trade_fee": fee,
-        "tax": tax,
-    }
-    if "amount" in t:
-        # Of a trade theirs is the whole cash of the ticket and ours the gross amount. Of all else both are gross.
-        before_costs = {"BUY": -1, "SELL": 1}.get(t["type"], 0)
-        made["gross_transaction_amount"] = Decimal(t["amount"]) + before_costs * (fee + tax)
-    return made
-
-
-def currency_of(code: str) -> str:
-    """Some cases name no real currency."""
-    return code if len(code) == 3 and code.isupper() else "USD"
 
 
 def peer_figures(case: dict[str, Any], answer: dict[str, Any]) -> Iterator[Figure]:
@@ -168,26 +101,6 @@ def gains_by_sale(disposals: list[dict[str, Any]], figure: str = "realized_gain"
 
 
 # --- the ledger's cases -------------------------------------------------------------------------------------------
-
-
-def ledger_request(case: dict[str, Any]) -> dict[str, Any]:
-    base = case.get("base_currency") or case["transactions"][0]["currency"]
-    prices = case.get("market_prices", {})
-    currencies = {t["security_id"]: t["currency"] for t in case["transactions"]}
-    return {
-        "portfolio": {"base_currency": base, "cost_basis_method": case["method"], "cash_mode": "UNTRACKED"},
-        "transactions": case["transactions"],
-        "market_prices": [
-            {"security_id": s, "price_date": date, "price": price, "currency": currencies[s]}
-            for date, of_day in prices.items()
-            for s, price in of_day.items()
-        ],
-        "fx_rates": [
-            dict(zip(("from_currency", "to_currency", "rate_date", "rate"), rate, strict=True))
-            for rate in case.get("fx_rates", ())
-        ],
-        "as_of": max([t["transaction_date"][:10] for t in case["transactions"]] + list(prices)),
-    }
 
 
 def ledger_figures(case: dict[str, Any], answer: dict[str, Any]) -> Iterator[Figure]:
