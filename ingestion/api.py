@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from ingestion import entities, formats, schema
 from ingestion.body import Body
-from ingestion.door import CSVBody, Door, JSONBody, NDJSONBody, record_headers
+from ingestion.door import CSVBody, Door, JSONBody, NDJSONBody
 from ingestion.entities import Entity
 from ingestion.operations import Outcome, Rejection, submit_market_data, submit_transactions
 from portfolio.problems import (
@@ -30,6 +30,7 @@ from portfolio.problems import (
     field_errors,
     refusal,
 )
+from portfolio.requests import record_headers
 from portfolio.serializers import list_serializer_for, serializer_for
 from portfolio.streaming.kafka import shared_producer
 from portfolio.streaming.messages import SubmittedTransaction
@@ -182,6 +183,13 @@ class FxRates(Records):
     """Submit exchange rates; takes the permission portfolio.write_any_portfolio."""
 
     entity = entities.FX_RATES
+
+
+@schema.of_list(entities.BENCHMARK_WEIGHTS)
+class BenchmarkWeights(Records):
+    """Submit weights and returns of a benchmark's segments; takes the permission portfolio.write_any_portfolio."""
+
+    entity = entities.BENCHMARK_WEIGHTS
 
 
 def _content(body: Body) -> bytes:

@@ -29,7 +29,6 @@ from ingestion import formats, idempotency
 from ingestion.body import Body, received
 from portfolio.authentication import RecentTokenAuthentication
 from portfolio.problems import ProblemResponse, problem_response
-from portfolio.requests import request_id, traceparent
 
 log = logging.getLogger(__name__)
 
@@ -155,12 +154,3 @@ class Door(APIView):
     def get_serializer(self, *args: Any, **options: Any) -> Serializer[Any]:
         """The form of the page, filled with the example."""
         return self.serializer_class(instance=self.example)
-
-
-def record_headers(request: Request) -> dict[str, str]:
-    """What a published record tells of the request it came with."""
-    headers = {"request_id": request_id(request), "content-type": formats.JSON}
-    trace = traceparent(request)
-    if trace:
-        headers["traceparent"] = trace
-    return headers

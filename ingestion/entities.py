@@ -12,12 +12,14 @@ from typing import Any
 
 from portfolio.streaming.messages import (
     Message,
+    RawBenchmarkWeight,
     RawInstrument,
     RawPortfolio,
     RawPrice,
     RawRate,
     RawTransaction,
     Submission,
+    SubmittedBenchmarkWeight,
     SubmittedInstrument,
     SubmittedPortfolio,
     SubmittedPrice,
@@ -86,4 +88,18 @@ FX_RATES = Entity(
     message=lambda submission, user: RawRate(fx_rate=submission, submitted_by=user),
     example={"from_currency": "EUR", "to_currency": "USD", "rate_date": "2025-01-15", "rate": "1.0300"},
 )
-ENTITIES = (TRANSACTIONS, PORTFOLIOS, INSTRUMENTS, MARKET_PRICES, FX_RATES)
+BENCHMARK_WEIGHTS = Entity(
+    name="benchmark_weights",
+    submission_type=SubmittedBenchmarkWeight,
+    known_by=("benchmark_id", "segment_by", "segment", "weight_date"),
+    message=lambda submission, user: RawBenchmarkWeight(benchmark_weight=submission, submitted_by=user),
+    example={
+        "benchmark_id": "WORLD",
+        "segment_by": "sector",
+        "segment": "Information Technology",
+        "weight_date": "2025-01-15",
+        "weight": "0.245",
+        "return": "-0.0031",
+    },
+)
+ENTITIES = (TRANSACTIONS, PORTFOLIOS, INSTRUMENTS, MARKET_PRICES, FX_RATES, BENCHMARK_WEIGHTS)

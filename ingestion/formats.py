@@ -12,12 +12,13 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
 
 from ingestion.entities import Entity
+from portfolio.streaming.messages import Submission
 from portfolio.texts import record_from_texts
 from portfolio.validation import FieldProblem, Refused
 
@@ -111,26 +112,46 @@ def _csv(body: bytes, entity: Entity) -> Records:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise Unreadable(f"The body is not UTF-8 text: {error}.") from error
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows = csv_rows(io.StringIO(text, newline=""))
+    _, header = next(rows)
+    assert not isinstance(header, Refused), "a header has as many cells as itself"
+    require_fields(header, entity.submission_type)
+    for _, row in rows:
+        if isinstance(row, Refused):
+            yield row
+        else:
+            yield record_from_texts(entity.submission_type, dict(zip(header, row, strict=True)))
+
+
+def csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, list[str] | Refused]]:
+    """The header of a CSV text, its names stripped, then the rows: each with the line it ends on.
+
+    Blank rows are left out; one of more or fewer cells than the header is a `Refused`. Raises Unreadable.
+    """
+    rows = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
-        problems = list(_header_problems(header, entity))
-        if problems:
-            raise Refused(problems)
+        yield rows.line_num, header
         for row in rows:
             if not any(row):
                 continue
             if len(row) != len(header):
                 detail = f"line {rows.line_num} has {len(row)} cells, and the header {len(header)}"
-                yield Refused([FieldProblem("", "cells", detail)])
+                yield rows.line_num, Refused([FieldProblem("", "cells", detail)])
             else:
-                yield record_from_texts(entity.submission_type, dict(zip(header, row, strict=True)))
+                yield rows.line_num, row
     except csv.Error as error:
         raise Unreadable(f"Line {rows.line_num} is not CSV: {error}.") from error
 
 
-def _header_problems(header: list[str], entity: Entity) -> Iterator[FieldProblem]:
-    fields = entity.submission_type.__struct_fields__
+def require_fields(header: Sequence[str], submission_type: type[Submission]) -> None:
+    """Raises Refused where a name of the header is none of the type's fields, or stands there twice."""
+    problems = list(_header_problems(header, submission_type.__struct_encode_fields__))
+    if problems:
+        raise Refused(problems)
+
+
+def _header_problems(header: Sequence[str], fields: Sequence[str]) -> Iterator[FieldProblem]:
     if not header:
         yield FieldProblem("", "required", "has no header with the names of the fields")
     for name in header:

@@ -70,11 +70,21 @@ def submit_market_data(
     return _submit(entity=entity, records=records, user=user, headers=headers, producer=producer)
 
 
+def submit_as_operator(
+    *, entity: Entity, records: Iterable[bytes | Refused], headers: Mapping[str, str], producer: Producer
+) -> Outcome:
+    """Publish what is loaded on the machine itself, where nobody's leave is asked; it travels without a user's name.
+
+    Raises BrokerUnavailable.
+    """
+    return _submit(entity=entity, records=records, user=None, headers=headers, producer=producer)
+
+
 def _submit(
     *,
     entity: Entity,
     records: Iterable[bytes | Refused],
-    user: AnyUser,
+    user: AnyUser | None,
     headers: Mapping[str, str],
     producer: Producer,
 ) -> Outcome:
@@ -90,11 +100,12 @@ def _submit(
             rejected.append(Rejection(index, _names_in(record, entity), refused.problems))
 
     forbidden = _forbidden(entity, [submission for _, submission in read_records], user)
+    submitted_by = None if user is None else user.get_username()
     bytes_max: int = settings.RECORD_BYTES_MAX
     accepted: list[Submission] = []
     outgoing: list[Outgoing] = []
     for index, submission in read_records:
-        message = entity.message(submission, user.get_username())
+        message = entity.message(submission, submitted_by)
         value = encode(message)
         problems = list(_not_yours(entity, submission, forbidden)) if forbidden else []
         if len(value) > bytes_max:
@@ -112,7 +123,9 @@ def _submit(
     return Outcome(accepted, receipts, sorted(rejected, key=lambda rejection: rejection.index))
 
 
-def _forbidden(entity: Entity, submissions: Sequence[Submission], user: AnyUser) -> set[str]:
+def _forbidden(entity: Entity, submissions: Sequence[Submission], user: AnyUser | None) -> set[str]:
+    if user is None:
+        return set()
     named = {getattr(submission, field) for field in entity.portfolio_fields for submission in submissions}
     named.discard(None)
     return forbidden_to_submit(user, named) if named else set()

@@ -13,4 +13,5 @@ urlpatterns = [
     path("instruments", api.Instruments.as_view(), name="ingest-instruments"),
     path("market-prices", api.MarketPrices.as_view(), name="ingest-market-prices"),
     path("fx-rates", api.FxRates.as_view(), name="ingest-fx-rates"),
+    path("benchmark-weights", api.BenchmarkWeights.as_view(), name="ingest-benchmark-weights"),
 ]

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from portfolio import admin_inbox  # noqa: F401 - it registers its own
 from portfolio.admin_tools import ReadOnlyAdmin, TypedFilter, decimal_column, pretty_json
 from portfolio.models import (
+    BenchmarkWeight,
     FxRate,
     Instrument,
     Portfolio,
@@ -149,6 +150,31 @@ class FxRateAdmin(ReadOnlyAdmin):
         ("from_currency", TypedFilter),
         ("to_currency", TypedFilter),
     )
+
+
+@admin.register(BenchmarkWeight)
+class BenchmarkWeightAdmin(ReadOnlyAdmin):
+    """Weights of benchmarks' segments; of a day the one that is believed has no superseding moment."""
+
+    ordering = ("-pk",)
+    list_display = (
+        "benchmark_id",
+        "segment_by",
+        "segment",
+        "weight_date",
+        decimal_column("weight"),
+        decimal_column("segment_return"),
+        "version",
+        "recorded_at",
+        "superseded_at",
+    )
+    list_filter = (
+        ("superseded_at", admin.EmptyFieldListFilter),
+        ("benchmark_id", TypedFilter),
+        "segment_by",
+    )
+    search_fields = ("benchmark_id__startswith",)
+    search_help_text = "A benchmark's id, or how it begins."
 
 
 def _link(model: str, label: str, **filters: Any) -> SafeString:

@@ -1,12 +1,10 @@
-"""Reading the reference data over REST: portfolios, instruments, prices, rates; and what there is to read at all."""
+"""Reading the reference data over REST: portfolios, instruments, prices, rates, weights; what there is to be read."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
-from django.db.models import QuerySet
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.utils import extend_schema
 from rest_framework.generics import ListAPIView, RetrieveAPIView
@@ -14,13 +12,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portfolio.api_filters import FxRateFilter, InstrumentFilter, PortfolioFilter, PriceFilter
-from portfolio.api_serializers import FxRateSerializer, InstrumentSerializer, PortfolioSerializer, PriceSerializer
-from portfolio.models import FxRate, Instrument, Portfolio, PortfolioChange, Price
+from portfolio.api_filters import BenchmarkWeightFilter, FxRateFilter, InstrumentFilter, PriceFilter
+from portfolio.api_serializers import (
+    BenchmarkWeightSerializer,
+    FxRateSerializer,
+    InstrumentSerializer,
+    PriceSerializer,
+)
+from portfolio.models import BenchmarkWeight, FxRate, Instrument, Price
 from portfolio.pagination import KeysetPagination, Orderings
 from portfolio.problems import Unknown
-from portfolio.queries import readable
-from portfolio.reading import visible_portfolio
 
 ROOT = "api/v1/"
 
@@ -35,37 +36,6 @@ class ApiRoot(APIView):
         base = request.build_absolute_uri(f"/{ROOT}")
         routes = (route.removeprefix(ROOT) for route in _routes(get_resolver().url_patterns) if route.startswith(ROOT))
         return Response({route.rstrip("/"): base + route for route in sorted(set(routes)) if route})
-
-
-class PortfolioList(ListAPIView[PortfolioChange]):
-    """The portfolios that may be read, those known only by transactions (provisional) among them."""
-
-    queryset = PortfolioChange.objects.all()
-    serializer_class = PortfolioSerializer
-    pagination_class = KeysetPagination
-    filterset_class = PortfolioFilter
-    orderings: Orderings = {"portfolio_id": ("portfolio_id",), "-portfolio_id": ("-portfolio_id",)}
-
-    def get_queryset(self) -> QuerySet[PortfolioChange]:
-        return readable(self.request.user, PortfolioChange.objects.all())
-
-    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
-        page = super().paginate_queryset(queryset)
-        self.attributes = Portfolio.objects.in_bulk([mark.portfolio_id for mark in page or ()])
-        return page
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "attributes": getattr(self, "attributes", {})}
-
-
-class PortfolioDetail(APIView):
-    """One portfolio."""
-
-    @extend_schema(responses=PortfolioSerializer)
-    def get(self, request: Request, portfolio_id: str) -> Response:
-        mark = visible_portfolio(request.user, portfolio_id)
-        attributes = Portfolio.objects.in_bulk([mark.portfolio_id])
-        return Response(PortfolioSerializer(mark, context={"attributes": attributes}).data)
 
 
 class InstrumentList(ListAPIView[Instrument]):
@@ -117,6 +87,19 @@ class FxRateList(ListAPIView[FxRate]):
     orderings: Orderings = {
         "rate_date": ("from_currency", "to_currency", "rate_date", "id"),
         "-rate_date": ("-from_currency", "-to_currency", "-rate_date", "-id"),
+    }
+
+
+class BenchmarkWeightList(ListAPIView[BenchmarkWeight]):
+    """Weights and returns of benchmarks' segments, by benchmark and division, then day."""
+
+    queryset = BenchmarkWeight.objects.all()
+    serializer_class = BenchmarkWeightSerializer
+    pagination_class = KeysetPagination
+    filterset_class = BenchmarkWeightFilter
+    orderings: Orderings = {
+        "weight_date": ("benchmark_id", "segment_by", "weight_date", "segment", "id"),
+        "-weight_date": ("-benchmark_id", "-segment_by", "-weight_date", "-segment", "-id"),
     }
 
 

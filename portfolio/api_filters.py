@@ -7,7 +7,8 @@ from typing import Any
 import django_filters
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from portfolio.models import DeadLetter, FxRate, Instrument, Portfolio, PortfolioChange, Price
+from portfolio.models import BenchmarkWeight, DeadLetter, FxRate, Instrument, Portfolio, PortfolioChange, Price
+from portfolio.reading import moment_used
 
 _VERSIONS = [("believed", "the one that is believed"), ("all", "all")]
 
@@ -51,7 +52,7 @@ class QuoteFilter(django_filters.FilterSet):
         for name in self.filters:
             if name not in ("versions", "known_at"):
                 rows = self.filters[name].filter(rows, given[name])
-        moment = given["known_at"]
+        moment = given["known_at"] and moment_used(self.request, given["known_at"])
         if given["versions"] == "all":
             return rows if moment is None else rows.filter(recorded_at__lte=moment)
         if moment is None:
@@ -80,6 +81,17 @@ class FxRateFilter(QuoteFilter):
     class Meta:
         model = FxRate
         fields = ["from_currency", "to_currency"]
+
+
+class BenchmarkWeightFilter(QuoteFilter):
+    """Filters of benchmarks' weights."""
+
+    start = django_filters.DateFilter("weight_date", "gte", help_text="the first day")
+    end = django_filters.DateFilter("weight_date", "lte", help_text="the last day")
+
+    class Meta:
+        model = BenchmarkWeight
+        fields = ["benchmark_id", "segment_by", "segment"]
 
 
 class DeadLetterFilter(django_filters.FilterSet):

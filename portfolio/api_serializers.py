@@ -9,12 +9,15 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from portfolio.models import DeadLetter, FxRate, Instrument, Portfolio, PortfolioChange, Price
-from portfolio.reading import RowSerializer
+from portfolio.models import BenchmarkWeight, DeadLetter, FxRate, Instrument, Portfolio, PortfolioChange, Price
+from portfolio.reading import PlainDecimalField, RowSerializer
 
 TEXT = "utf-8"
 BASE64 = "base64"
 _ENCODING = {"type": ["string", "null"], "description": f"{TEXT} or {BASE64}; null where there is nothing"}
+
+_PLACE = ("topic_id", "partition", "offset")
+"""Of the record that said it: for whoever looks into the tables."""
 
 
 class AttributesSerializer(RowSerializer):
@@ -22,7 +25,7 @@ class AttributesSerializer(RowSerializer):
 
     class Meta:
         model = Portfolio
-        exclude = ("portfolio_id",)
+        exclude = ("portfolio_id", *_PLACE)
 
 
 class PortfolioSerializer(RowSerializer):
@@ -35,9 +38,11 @@ class PortfolioSerializer(RowSerializer):
 
     class Meta:
         model = Portfolio
-        fields = "__all__"
+        exclude = _PLACE
         extra_kwargs: Mapping[str, Any] = {
-            f.name: {"allow_null": True} for f in Portfolio._meta.concrete_fields if not f.primary_key
+            name: {"allow_null": True}
+            for name in (f.name for f in Portfolio._meta.concrete_fields if not f.primary_key)
+            if name not in _PLACE
         }
 
     def to_representation(self, instance: PortfolioChange) -> dict[str, Any]:
@@ -59,7 +64,7 @@ class InstrumentSerializer(RowSerializer):
 
     class Meta:
         model = Instrument
-        fields = "__all__"
+        exclude = _PLACE
 
 
 class PriceSerializer(RowSerializer):
@@ -67,7 +72,7 @@ class PriceSerializer(RowSerializer):
 
     class Meta:
         model = Price
-        exclude = ("id",)
+        exclude = ("id", *_PLACE)
 
 
 class FxRateSerializer(RowSerializer):
@@ -75,7 +80,27 @@ class FxRateSerializer(RowSerializer):
 
     class Meta:
         model = FxRate
-        exclude = ("id",)
+        exclude = ("id", *_PLACE)
+
+
+class BenchmarkWeightSerializer(RowSerializer):
+    """The weight (a fraction) with which a segment of a benchmark enters a day, and its `return` of that day."""
+
+    class Meta:
+        model = BenchmarkWeight
+        exclude = ("id", "segment_return", *_PLACE)
+
+    def get_fields(self) -> dict[str, Any]:
+        """`return` is a word of the language: no attribute is called so."""
+        told = PlainDecimalField(
+            source="segment_return",
+            max_digits=36,
+            decimal_places=18,
+            allow_null=True,
+            read_only=True,
+            help_text="of the segment on that day, a fraction; null where it was not told",
+        )
+        return {**super().get_fields(), "return": told}
 
 
 class DeadLetterSerializer(RowSerializer):

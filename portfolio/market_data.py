@@ -1,44 +1,48 @@
-"""Writing reference data: portfolios, instruments, prices and rates, with every version they had.
+"""Writing reference data: portfolios, instruments, prices, rates and weights, with every version they had.
 
-The one `MarketMark` row orders the writers of instruments, prices and rates, as a portfolio's own mark orders the
-writers of its ledger and settings. Of two versions the higher counts, of equal ones the later on the topic. A record
-that says what stands already changes nothing.
+The one `MarketMark` row orders the writers of instruments, prices, rates and weights, as a portfolio's own mark orders
+the writers of its ledger and settings. Of two versions the higher counts, of equal ones the later on the topic. A
+record that says what stands already changes nothing.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
-import msgspec
 from django.contrib.auth.models import User
 from django.db import connection
-from django.db.models import Model
 
+from portfolio.attributes import record_attributes
+from portfolio.knowledge import moment_under_lock, say_since_when_recording
 from portfolio.marks import Mark, lock_marks, raise_marks
-from portfolio.models import Instrument, MarketMark, Portfolio, ReferenceVersion
-from portfolio.quotes import record_prices, record_rates
+from portfolio.models import Instrument, MarketMark, Portfolio
+from portfolio.places import Place
+from portfolio.quotes import BENCHMARK_WEIGHTS, PRICES, RATES, Quotes, record_quotes
 from portfolio.streaming.handling import Handled, Letter, Publication, Received
 from portfolio.streaming.messages import (
+    MarketDataKind,
     MarketDataRecorded,
     Message,
+    RawBenchmarkWeight,
     RawInstrument,
     RawPortfolio,
     RawPrice,
     RawRate,
-    SubmittedInstrument,
-    SubmittedPortfolio,
 )
 
 R = TypeVar("R", bound=Message)
 
 
-def record_market_data(received: Sequence[Received], *, now: datetime.datetime) -> Handled:
+def record_market_data(received: Sequence[Received], *, now: datetime.datetime | None = None) -> Handled:
     """Keep a batch of reference data and announce all of it, also what was known before.
 
     Set aside: the attributes of a portfolio that belongs to somebody else (`NOT_OWNER`). Runs in the caller's database
-    transaction.
+    transaction. The rows are dated by the database's clock, read under the marks' locks; a moment given as `now` stands
+    in for it.
     """
     assert connection.in_atomic_block, "the marks' locks must last until the rows are committed"
     publications: list[Publication] = []
@@ -55,12 +59,14 @@ def record_market_data(received: Sequence[Received], *, now: datetime.datetime) 
     return Handled(publications=publications, letters=letters)
 
 
-def _raise_market_mark(now: datetime.datetime) -> MarketMark:
+def _raise_market_mark(now: datetime.datetime | None) -> MarketMark:
     """Lock the mark of all market data until the end of the database transaction, and raise it."""
-    MarketMark.objects.bulk_create([MarketMark(id=1, market_seq=0, recorded_at=now)], ignore_conflicts=True)
+    say_since_when_recording()
+    first = MarketMark(id=1, market_seq=0, recorded_at=now or moment_under_lock())
+    MarketMark.objects.bulk_create([first], ignore_conflicts=True)
     mark = MarketMark.objects.select_for_update().get(id=1)
     mark.market_seq += 1
-    mark.recorded_at = max(now, mark.recorded_at + datetime.timedelta(microseconds=1))
+    mark.recorded_at = max(now or moment_under_lock(), mark.recorded_at + datetime.timedelta(microseconds=1))
     mark.save()
     return mark
 
@@ -68,7 +74,9 @@ def _raise_market_mark(now: datetime.datetime) -> MarketMark:
 # --- portfolios ---------------------------------------------------------------------------------------------------
 
 
-def _record_portfolios(batch: Sequence[Received], now: datetime.datetime) -> tuple[list[Publication], list[Letter]]:
+def _record_portfolios(
+    batch: Sequence[Received], now: datetime.datetime | None
+) -> tuple[list[Publication], list[Letter]]:
     submitters: dict[str, str] = {}
     for one in batch:
         message = _message(one, RawPortfolio)
@@ -84,11 +92,14 @@ def _record_portfolios(batch: Sequence[Received], now: datetime.datetime) -> tup
             letters.append(_not_owner(one))
     messages = [_message(one, RawPortfolio) for one in allowed]
     submissions = [message.portfolio for message in messages]
-    changed = _record_attributes(
+    changed = record_attributes(
         Portfolio,
-        [(m.portfolio.portfolio_id, m.portfolio, m.submitted_by or "") for m in messages],
+        [
+            (m.portfolio.portfolio_id, m.portfolio, m.submitted_by or "", Place.of(one))
+            for one, m in zip(allowed, messages, strict=True)
+        ],
         kind="PORTFOLIO",
-        recorded_at=now,
+        recorded_at=now or moment_under_lock(),
         stamps={},
     )
     marks |= raise_marks({name: marks[name] for name in changed}, now=now, settings_changed=True)
@@ -125,9 +136,12 @@ def _not_owner(one: Received) -> Letter:
 def _record_instruments(batch: Sequence[Received], mark: MarketMark) -> list[Publication]:
     messages = [_message(one, RawInstrument) for one in batch]
     submissions = [message.instrument for message in messages]
-    _record_attributes(
+    record_attributes(
         Instrument,
-        [(m.instrument.security_id, m.instrument, m.submitted_by or "") for m in messages],
+        [
+            (m.instrument.security_id, m.instrument, m.submitted_by or "", Place.of(one))
+            for one, m in zip(batch, messages, strict=True)
+        ],
         kind="INSTRUMENT",
         recorded_at=mark.recorded_at,
         stamps={"market_seq": mark.market_seq},
@@ -138,102 +152,36 @@ def _record_instruments(batch: Sequence[Received], mark: MarketMark) -> list[Pub
     ]
 
 
-def _record_attributes(
-    model: type[Portfolio | Instrument],
-    submissions: Sequence[tuple[str, SubmittedPortfolio | SubmittedInstrument, str]],
-    *,
-    kind: str,
-    recorded_at: datetime.datetime,
-    stamps: dict[str, Any],
-) -> set[str]:
-    """Keep every version that is new, make the one that counts the model's row, and return whose row has changed.
-
-    A submission comes with the name of what it is about and with who submitted it.
-    """
-    names = {name for name, _, _ in submissions}
-    rows: dict[str, Model] = dict(model.objects.in_bulk(names))
-    kept = list(ReferenceVersion.objects.filter(kind=kind, name__in=names).values_list("name", "content"))
-    contents: dict[str, dict[str, Any]] = {name: _attributes_of(row) for name, row in rows.items()}
-    versions: list[ReferenceVersion] = []
-    changed: dict[str, Any] = {}
-    for name, submission, submitted_by in submissions:
-        attributes, content = msgspec.structs.asdict(submission), msgspec.to_builtins(submission)
-        standing = contents.get(name)
-        lower = standing is not None and submission.version < standing["version"]
-        if standing == attributes or (lower and (name, content) in kept):
-            continue
-        kept.append((name, content))
-        versions.append(
-            ReferenceVersion(
-                kind=kind,
-                name=name,
-                version=submission.version,
-                content=content,
-                submitted_by=submitted_by,
-                recorded_at=recorded_at,
-            )
-        )
-        if not lower:
-            contents[name] = attributes
-            changed[name] = model(**attributes, recorded_at=recorded_at, **stamps)
-    ReferenceVersion.objects.bulk_create(versions)
-    fields = [field.name for field in model._meta.concrete_fields if not field.primary_key]
-    primary_key = model._meta.pk
-    assert primary_key is not None, "every model has one"
-    model.objects.bulk_create(
-        changed.values(), update_conflicts=True, unique_fields=[primary_key.name], update_fields=fields
-    )
-    return set(changed)
+# --- quotes -------------------------------------------------------------------------------------------------------
 
 
-def _attributes_of(row: Model) -> dict[str, Any]:
-    return {field.name: getattr(row, field.name) for field in row._meta.concrete_fields if field.name not in _STAMPS}
+@dataclass(frozen=True, slots=True)
+class _Sort:
+    """A sort of quotes: where they are kept, and how they are announced."""
+
+    table: Quotes
+    kind: MarketDataKind
+    submission: Callable[[Any], Any]
+    name: Callable[[Any], str]
+    day: Callable[[Any], datetime.date]
 
 
-_STAMPS = ("recorded_at", "market_seq")
-
-
-def _record_prices(batch: Sequence[Received], mark: MarketMark) -> list[Publication]:
-    submissions = [_message(one, RawPrice).market_price for one in batch]
-    record_prices(submissions, mark=mark)
-    return [
-        Publication(
-            MarketDataRecorded(kind="PRICE", name=s.security_id, seq=mark.market_seq, from_date=s.price_date),
-            one.record,
-        )
-        for one, s in _first_day_of_each(batch, submissions, lambda s: s.security_id, lambda s: s.price_date)
-    ]
-
-
-def _record_rates(batch: Sequence[Received], mark: MarketMark) -> list[Publication]:
-    submissions = [_message(one, RawRate).fx_rate for one in batch]
-    record_rates(submissions, mark=mark)
-    return [
-        Publication(
-            MarketDataRecorded(
-                kind="RATE", name=f"{s.from_currency}/{s.to_currency}", seq=mark.market_seq, from_date=s.rate_date
-            ),
-            one.record,
-        )
-        for one, s in _first_day_of_each(
-            batch, submissions, lambda s: (s.from_currency, s.to_currency), lambda s: s.rate_date
-        )
-    ]
-
-
-def _first_day_of_each(
-    batch: Sequence[Received],
-    submissions: Sequence[Any],
-    name: Callable[[Any], Any],
-    day: Callable[[Any], datetime.date],
-) -> list[tuple[Received, Any]]:
-    """Of every name the submission of its first day: one announcement says from when on it has changed."""
-    first: dict[Any, tuple[Received, Any]] = {}
+def _record_quotes(sort: _Sort, batch: Sequence[Received], mark: MarketMark) -> list[Publication]:
+    """Keep them; of every name one announcement says from which day on it has changed."""
+    submissions = [sort.submission(one.message) for one in batch]
+    record_quotes(sort.table, [(s, Place.of(one)) for one, s in zip(batch, submissions, strict=True)], mark=mark)
+    first: dict[str, tuple[Received, Any]] = {}
     for one, submission in zip(batch, submissions, strict=True):
-        standing = first.get(name(submission))
-        if standing is None or day(submission) < day(standing[1]):
-            first[name(submission)] = (one, submission)
-    return list(first.values())
+        standing = first.setdefault(sort.name(submission), (one, submission))
+        if sort.day(submission) < sort.day(standing[1]):
+            first[sort.name(submission)] = (one, submission)
+    return [
+        Publication(
+            MarketDataRecorded(kind=sort.kind, name=name, seq=mark.market_seq, from_date=sort.day(submission)),
+            one.record,
+        )
+        for name, (one, submission) in first.items()
+    ]
 
 
 def _message(one: Received, message_type: type[R]) -> R:
@@ -243,6 +191,24 @@ def _message(one: Received, message_type: type[R]) -> R:
 
 _RECORDERS: dict[type[Message], Callable[[Sequence[Received], MarketMark], list[Publication]]] = {
     RawInstrument: _record_instruments,
-    RawPrice: _record_prices,
-    RawRate: _record_rates,
+    RawPrice: partial(
+        _record_quotes,
+        _Sort(PRICES, "PRICE", lambda m: m.market_price, lambda s: str(s.security_id), lambda s: s.price_date),
+    ),
+    RawRate: partial(
+        _record_quotes,
+        _Sort(
+            RATES, "RATE", lambda m: m.fx_rate, lambda s: f"{s.from_currency}/{s.to_currency}", lambda s: s.rate_date
+        ),
+    ),
+    RawBenchmarkWeight: partial(
+        _record_quotes,
+        _Sort(
+            BENCHMARK_WEIGHTS,
+            "BENCHMARK_WEIGHT",
+            lambda m: m.benchmark_weight,
+            lambda s: str(s.benchmark_id),
+            lambda s: s.weight_date,
+        ),
+    ),
 }

@@ -42,7 +42,21 @@ class CashMode(models.TextChoices):
     UNTRACKED = "UNTRACKED"
 
 
-class Portfolio(models.Model):
+class FromTopic(models.Model):
+    """What was said by a record of a topic, and that record's place: of two equal versions the later one stands.
+
+    `topic_id` is the broker's own: offsets of one partition compare, those of a topic made anew do not.
+    """
+
+    topic_id = models.CharField(max_length=64, blank=True, default="")
+    partition = models.IntegerField(null=True, blank=True)
+    offset = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Portfolio(FromTopic):
     """The attributes of a portfolio, as last submitted. One without a row here is provisional."""
 
     portfolio_id = Id(primary_key=True)
@@ -68,7 +82,7 @@ class Portfolio(models.Model):
         return str(self.portfolio_id)
 
 
-class Instrument(models.Model):
+class Instrument(FromTopic):
     """The attributes of an instrument, as last submitted. One without a row here is provisional."""
 
     security_id = Id(primary_key=True)
@@ -111,7 +125,7 @@ class ReferenceVersion(models.Model):
         return f"{self.name} version {self.version}"
 
 
-class Price(models.Model):
+class Price(FromTopic):
     """A market price as quoted on its day. The one believed now has no `superseded_at`; older ones stay known."""
 
     security_id = Id()
@@ -142,7 +156,7 @@ class Price(models.Model):
         return f"{self.security_id} {self.price_date}: {self.price} {self.currency}"
 
 
-class FxRate(models.Model):
+class FxRate(FromTopic):
     """A rate of a day: units of `to_currency` for one unit of `from_currency`. Superseded ones stay known."""
 
     from_currency = models.CharField(max_length=10)
@@ -174,6 +188,54 @@ class FxRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_currency}/{self.to_currency} {self.rate_date}: {self.rate}"
+
+
+class SegmentBy(models.TextChoices):
+    """The attribute of instruments by which a benchmark is divided into segments."""
+
+    ASSET_CLASS = "asset_class"
+    SECTOR = "sector"
+    COUNTRY = "country"
+    CURRENCY = "currency"
+    ISSUER = "issuer"
+
+
+class BenchmarkWeight(FromTopic):
+    """The weight with which a segment of a benchmark enters a day, and its return of that day, where that is told.
+
+    Both are fractions. Superseded ones stay known.
+    """
+
+    benchmark_id = Id()
+    segment_by = models.CharField(max_length=20, choices=SegmentBy)
+    segment = models.CharField(max_length=64, db_collation="C")
+    weight_date = models.DateField()
+    version = models.PositiveIntegerField(default=1)
+    weight = SubmittedNumber()
+    segment_return = SubmittedNumber(null=True, blank=True)
+    market_seq = models.BigIntegerField()
+    recorded_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "benchmark_weights"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["benchmark_id", "segment_by", "segment", "weight_date"],
+                condition=Q(superseded_at=None),
+                name="one_weight_of_a_segment_and_day_is_believed",
+            ),
+            models.CheckConstraint(condition=Q(weight__gte=0, weight__lte=1), name="a_weight_is_a_part_of_the_whole"),
+            models.CheckConstraint(condition=Q(segment_return__gte=-1), name="a_segment_loses_no_more_than_itself"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["benchmark_id", "segment_by", "weight_date", "segment"], name="benchmark_weights_by_day"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.benchmark_id} {self.weight_date}: {self.weight} {self.segment}"
 
 
 class MarketMark(models.Model):

@@ -57,8 +57,18 @@ class Cursor:
         raise ValueError("not a cursor")
 
 
+def use_instead(request: Any, **parameters: str) -> None:
+    """Say which parameters are answered with another value than was asked for: the answer carries it, and the addresses
+    of its other pages ask for it.
+    """
+    request.used_instead = {**getattr(request, "used_instead", {}), **parameters}
+
+
 class KeysetPagination(BasePagination):
-    """`?cursor=&page_size=&ordering=` -> `{next, previous, results}`; next and previous are whole addresses."""
+    """`?cursor=&page_size=&ordering=` -> `{next, previous, results}`; next and previous are whole addresses.
+
+    A list that was asked for as it was known at a moment also says `known_at`, the moment used.
+    """
 
     display_page_controls = True
     page_size = PAGE_SIZE
@@ -66,7 +76,7 @@ class KeysetPagination(BasePagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any] | None:
         """The rows of the page asked for. Raises rest_framework's ValidationError."""
-        self.address = request.build_absolute_uri()
+        self.begin(request)
         ordering, fields = self._ordering(request, view)
         size = self._size(request)
         cursor = self._cursor(request, ordering)
@@ -88,8 +98,16 @@ class KeysetPagination(BasePagination):
             self.previous_address = self._address(Cursor(ordering, True, _key_of(page[0], names)))  # noqa: FBT003
         return page
 
+    def begin(self, request: Request) -> None:
+        """Find out what the addresses of other pages start from."""
+        self.used: dict[str, str] = getattr(request, "used_instead", {})
+        self.address = request.build_absolute_uri()
+        for name, value in self.used.items():
+            self.address = replace_query_param(self.address, name, value)
+
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({"next": self.next_address, "previous": self.previous_address, "results": data})
+        pages = {"next": self.next_address, "previous": self.previous_address}
+        return Response({**pages, **self.used, "results": data})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         address = {"type": ["string", "null"], "format": "uri"}
@@ -99,6 +117,11 @@ class KeysetPagination(BasePagination):
             "properties": {
                 "next": {**address, "description": "the address of the next page, null on the last"},
                 "previous": {**address, "description": "the address of the page before, null on the first"},
+                "known_at": {
+                    "type": "string",
+                    "format": "date-time",
+                    "description": "the moment used, where known_at is asked for",
+                },
                 "results": schema,
             },
         }

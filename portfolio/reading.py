@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import models
 from rest_framework import serializers
 
+from portfolio.knowledge import settled_moment
 from portfolio.models import PortfolioChange
 from portfolio.money import plain
+from portfolio.pagination import use_instead
 from portfolio.problems import Unknown
 from portfolio.queries import AnyUser, readable
 
@@ -23,6 +26,15 @@ def visible_portfolio(user: AnyUser, portfolio_id: str) -> PortfolioChange:
     if mark is None:
         raise Unknown(f"There is no portfolio {portfolio_id!r}, or none that you may read.")
     return mark
+
+
+def moment_used(request: Any, asked: datetime.datetime) -> datetime.datetime:
+    """The moment that a list is read as known at: the one asked for, moved before any writer in flight. The list says
+    which it was. Read the list after this, not before.
+    """
+    moment = settled_moment(asked)
+    use_instead(request, known_at=serializers.DateTimeField().to_representation(moment))
+    return moment
 
 
 class PlainDecimalField(serializers.DecimalField):

@@ -44,6 +44,15 @@ def traceparent(request: HttpRequest | Any) -> str | None:
     return given if given and _TRACEPARENT.fullmatch(given) else None
 
 
+def record_headers(request: HttpRequest | Any) -> dict[str, str]:
+    """What a published record tells of the request it came with."""
+    headers = {"request_id": request_id(request), "content-type": "application/json"}
+    trace = traceparent(request)
+    if trace:
+        headers["traceparent"] = trace
+    return headers
+
+
 def identified_and_measured(get_response: Answer) -> Answer:
     """The outermost middleware."""
 

@@ -47,7 +47,7 @@ class SubmissionSerializer(serializers.Serializer[Any]):
         """The fields that are there, of a mapping or a submission: what is left out stays left out."""
         if isinstance(instance, Submission):
             instance = msgspec.to_builtins(instance)
-        return {name: instance[name] for name in self.submission_type.__struct_fields__ if name in instance}
+        return {name: instance[name] for name in self.submission_type.__struct_encode_fields__ if name in instance}
 
     def run_validation(self, data: Any = serializers.empty) -> Submission:
         """The submission that the data hold. Raises ValidationError with a list a field."""
@@ -70,7 +70,7 @@ def serializer_for(submission_type: type[Submission]) -> type[SubmissionSerializ
     described = cast(inspect.StructType, inspect.type_info(submission_type))
     attributes: dict[str, Any] = {"__doc__": submission_type.__doc__, "submission_type": submission_type}
     for field in described.fields:
-        attributes[field.name] = _field(field)
+        attributes[field.encode_name] = _field(field)
     return type(submission_type.__name__, (SubmissionSerializer,), attributes)
 
 

@@ -57,5 +57,5 @@ def _spellings(submission_type: type[Submission]) -> dict[str, Callable[[str], s
         while isinstance(described, inspect.Metadata):
             described = described.type
         if type(described) in _BY_KIND:
-            found[field.name] = _BY_KIND[type(described)]
+            found[field.encode_name] = _BY_KIND[type(described)]
     return found

@@ -21,6 +21,7 @@ import msgspec
 from portfolio.money import ONE, ZERO, fits, is_currency
 from portfolio.streaming.messages import (
     Submission,
+    SubmittedBenchmarkWeight,
     SubmittedInstrument,
     SubmittedPortfolio,
     SubmittedPrice,
@@ -184,12 +185,25 @@ def _rate(r: SubmittedRate) -> Iterator[FieldProblem]:
         yield FieldProblem("to_currency", "contradiction", "is from_currency itself")
 
 
+def _benchmark_weight(w: SubmittedBenchmarkWeight) -> Iterator[FieldProblem]:
+    yield from _printable(w, "benchmark_id", "segment")
+    yield from _decimal("weight", w.weight)
+    if w.weight.is_finite() and w.weight > ONE:
+        yield FieldProblem("weight", "out_of_range", "must be from 0 to 1")
+    if w.segment_return is not None:
+        if not fits(w.segment_return):
+            yield FieldProblem("return", "digits", _DIGITS)
+        elif w.segment_return < -ONE:
+            yield FieldProblem("return", "out_of_range", "must be -1 or more: nothing loses more than itself")
+
+
 _RULES: dict[type[Submission], Callable[[Any], Iterator[FieldProblem]]] = {
     SubmittedTransaction: _transaction,
     SubmittedPortfolio: _portfolio,
     SubmittedInstrument: _instrument,
     SubmittedPrice: _price,
     SubmittedRate: _rate,
+    SubmittedBenchmarkWeight: _benchmark_weight,
 }
 
 
@@ -202,11 +216,14 @@ def _rules_of(submission_type: type[Submission]) -> Callable[[Any], Iterator[Fie
 # --- single fields ------------------------------------------------------------------------------------------------
 
 
+_DIGITS = "must be a finite number of at most 18 digits before and 18 after the point"
+
+
 def _decimal(name: str, number: Decimal | None, *, positive: bool = False) -> Iterator[FieldProblem]:
     if number is None:
         return
     if not fits(number):
-        yield FieldProblem(name, "digits", "must be a finite number of at most 18 digits before and 18 after the point")
+        yield FieldProblem(name, "digits", _DIGITS)
     elif positive and number <= ZERO:
         yield FieldProblem(name, "out_of_range", "must be more than 0")
     elif number < ZERO:
@@ -237,7 +254,7 @@ _any = msgspec.json.Decoder(float_hook=Decimal)
 
 _DECIMAL_FIELDS = sorted(
     {
-        field.name
+        field.encode_name
         for submission_type in Submission.__subclasses__()
         for field in msgspec.structs.fields(submission_type)
         if field.type in (Decimal, Decimal | None)
@@ -270,20 +287,24 @@ def _every_problem(submission_type: type[S], raw: bytes, error: Exception) -> li
     read: dict[str, Any] = {}
     fields = msgspec.structs.fields(submission_type)
     for field in fields:
-        if field.name not in record:
+        name = field.encode_name
+        if name not in record:
             if field.required:
-                problems.append(FieldProblem(field.name, "required", "is required"))
+                problems.append(FieldProblem(name, "required", "is required"))
             continue
         try:
-            read[field.name] = msgspec.convert(record[field.name], field.type)
+            read[name] = msgspec.convert(record[name], field.type)
         except msgspec.ValidationError as wrong:
-            problems.append(FieldProblem(field.name, "invalid", _sentence(wrong, field.type)))
-    known = {field.name for field in fields}
+            problems.append(FieldProblem(name, "invalid", _sentence(wrong, field.type)))
+    known = {field.encode_name for field in fields}
     unknown = [name for name in record if name not in known and submission_type.__struct_config__.forbid_unknown_fields]
     problems += [FieldProblem(name, "unknown_field", "is not a field") for name in unknown]
     # The rules run on what could be read; what could not stands as a blank, and nothing more is said of it.
-    blanks = {f.name: ONE if f.type is Decimal else "" for f in fields if f.required and f.name not in read}
-    for problem in problems_of(submission_type(**(blanks | read))):
+    blanks = {n: ONE if f.type is Decimal else "" for f in fields if f.required and (n := f.encode_name) not in read}
+    given = blanks | read
+    for problem in problems_of(
+        submission_type(**{f.name: given[f.encode_name] for f in fields if f.encode_name in given})
+    ):
         name = problem.field.split(".")[0]
         if name not in blanks and (name in read or name not in record):
             problems.append(problem)

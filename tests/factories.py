@@ -19,6 +19,7 @@ from factory.helpers import post_generation
 
 from orchestrator.models import Calculation, Interest
 from portfolio.models import (
+    BenchmarkWeight,
     DeadLetter,
     FxRate,
     Instrument,
@@ -119,6 +120,20 @@ class FxRateFactory(DjangoModelFactory[FxRate]):
     to_currency = "USD"
     rate_date = Sequence(lambda n: DAY + datetime.timedelta(days=n % 10_000))
     rate = Decimal("1.1")
+    market_seq = Sequence(lambda n: n + 1)
+    recorded_at = RECORDED_AT
+
+
+class BenchmarkWeightFactory(DjangoModelFactory[BenchmarkWeight]):
+    class Meta:
+        model = BenchmarkWeight
+
+    benchmark_id = "WORLD"
+    segment_by = "sector"
+    segment = "Energy"
+    weight_date = Sequence(lambda n: DAY + datetime.timedelta(days=n % 10_000))
+    weight = Decimal("0.05")
+    segment_return = None
     market_seq = Sequence(lambda n: n + 1)
     recorded_at = RECORDED_AT
 

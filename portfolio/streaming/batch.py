@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from portfolio.streaming.broker import Record, TopicPartition
 from portfolio.streaming.handling import Letter, Received, read
 
 REQUESTS_NAMED_MAX = 5
 """Of a batch of more requests no line says which they were."""
+
+NO_IDS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,14 @@ class Reader:
         self._limit = limit
         self._in_a_row = 0
 
-    def read(self, records: Sequence[Record]) -> Batch:
-        """The records as a batch, as far as they are taken."""
+    def read(self, records: Sequence[Record], topic_ids: Mapping[str, str] = NO_IDS) -> Batch:
+        """The records as a batch, as far as they are taken. `topic_ids` are the broker's own, by topic."""
         received: list[Received] = []
         unreadable: list[Letter] = []
         next_offsets: dict[tuple[str, int], int] = {}
         stop_reason = ""
         for record in records:
-            one = read(record)
+            one = read(record, topic_ids.get(record.topic, ""))
             next_offsets[record.topic, record.partition] = record.offset + 1
             if isinstance(one, Received):
                 received.append(one)

@@ -7,7 +7,7 @@ A subclass names its group and topics and gives `handle_batch`:
         topics = ("raw_transactions",)
 
         def handle_batch(self, received):
-            return record_transactions(received, now=..)
+            return record_transactions(received)
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import msgspec
 from portfolio.streaming.broker import Outgoing, Record
 from portfolio.streaming.messages import (
     Message,
+    RawBenchmarkWeight,
     RawInstrument,
     RawPortfolio,
     RawPrice,
@@ -27,10 +28,11 @@ HEADERS_PASSED_ON = ("request_id", "traceparent")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A record and the message it holds."""
+    """A record and the message it holds; `topic_id` is the broker's own, "" where it gives none."""
 
     record: Record
     message: Message
+    topic_id: str = ""
 
     def letter(self, code: str, reason: str, context: Mapping[str, Any] | None = None) -> Letter:
         """The record, to be set aside."""
@@ -78,10 +80,10 @@ class BadRecord(ValueError):
         self.code = code
 
 
-def read(record: Record) -> Received | Letter:
+def read(record: Record, topic_id: str = "") -> Received | Letter:
     """The record's message; or the letter to set it aside with, where it has none that is acceptable."""
     try:
-        return _read(record)
+        return Received(record, _message_of(record), topic_id)
     except _Unreadable as unreadable:
         about = _portfolio_by_key(record) if unreadable.message is None else portfolio_of(unreadable.message)
         return Letter(record, unreadable.code, unreadable.reason, unreadable.context, about)
@@ -112,7 +114,7 @@ class _Unreadable(ValueError):
         self.message = message
 
 
-def _read(record: Record) -> Received:
+def _message_of(record: Record) -> Message:
     if record.value is None:
         raise _Unreadable("NO_VALUE", "the record has no value")
     if record.key is None:
@@ -139,7 +141,7 @@ def _read(record: Record) -> Received:
             context={"errors": [{"field": p.field, "code": p.code, "detail": p.detail} for p in problems]},
             message=message,
         )
-    return Received(record, message)
+    return message
 
 
 def submission_of(message: Message) -> Submission | None:
@@ -155,12 +157,14 @@ def submission_of(message: Message) -> Submission | None:
             return submission
         case RawRate(fx_rate=submission):
             return submission
+        case RawBenchmarkWeight(benchmark_weight=submission):
+            return submission
     return None
 
 
 def portfolio_of(message: Message) -> str:
     """The portfolio a message is about; "" where it is about none."""
-    if isinstance(message, RawPrice | RawRate | RawInstrument):
+    if isinstance(message, RawPrice | RawRate | RawInstrument | RawBenchmarkWeight):
         return ""
     return str(getattr(submission_of(message) or message, "portfolio_id", ""))
 

@@ -41,6 +41,15 @@ ShortText = Annotated[
 Text = Annotated[
     str, Meta(max_length=1000, pattern=r"^[^\x00]*$", description="at most 1,000 characters, none of them NUL")
 ]
+Exchange = Annotated[
+    str,
+    Meta(
+        max_length=64,
+        pattern=r"^[^\x00]*$",
+        description="at most 64 characters: a market identifier code (XNYS) or another name whose trading days count;"
+        " for one that is not known these are Monday to Friday",
+    ),
+]
 CostMethod = Literal["FIFO", "LIFO", "HIFO", "AVCO", "SPECIFIC"]
 LOTS_NAMED_MAX = 1000
 
@@ -117,7 +126,7 @@ class SubmittedInstrument(Submission, frozen=True, kw_only=True):
     sector: ShortText = ""
     country: ShortText = ""
     issuer: ShortText = ""
-    exchange: ShortText = ""
+    exchange: Exchange = ""
     price_factor: Decimal = Decimal(1)
 
 
@@ -138,6 +147,33 @@ class SubmittedRate(Submission, frozen=True, kw_only=True):
     to_currency: Currency
     rate_date: datetime.date
     rate: Decimal
+    version: Version = 1
+
+
+SegmentBy = Literal["asset_class", "sector", "country", "currency", "issuer"]
+Segment = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        pattern=r"^[^\x00]*$",
+        description="1 to 64 characters: what instruments of the segment have in that attribute",
+    ),
+]
+
+
+class SubmittedBenchmarkWeight(Submission, frozen=True, kw_only=True):
+    """The weight with which a segment of a benchmark enters a day, and the segment's return of that day.
+
+    Both are fractions, not percent; what instruments are grouped by is `segment_by`.
+    """
+
+    benchmark_id: Identifier
+    segment_by: SegmentBy
+    segment: Segment
+    weight_date: datetime.date
+    weight: Decimal
+    segment_return: Decimal | None = msgspec.field(default=None, name="return")
     version: Version = 1
 
 
@@ -212,7 +248,19 @@ class RawRate(Message, frozen=True, kw_only=True, tag="raw_rate.v1"):
         return f"{self.fx_rate.from_currency}/{self.fx_rate.to_currency}"
 
 
-RawMarketData = RawPortfolio | RawInstrument | RawPrice | RawRate
+class RawBenchmarkWeight(Message, frozen=True, kw_only=True, tag="raw_benchmark_weight.v1"):
+    """A weight of a benchmark's segment on its way."""
+
+    TOPIC: ClassVar[str] = "raw_market_data"
+    benchmark_weight: SubmittedBenchmarkWeight
+    submitted_by: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.benchmark_weight.benchmark_id
+
+
+RawMarketData = RawPortfolio | RawInstrument | RawPrice | RawRate | RawBenchmarkWeight
 
 
 class RecordedTransaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,13 +287,14 @@ class TransactionsRecorded(Message, frozen=True, kw_only=True, tag="transactions
         return self.portfolio_id
 
 
-MarketDataKind = Literal["PORTFOLIO", "INSTRUMENT", "PRICE", "RATE"]
+MarketDataKind = Literal["PORTFOLIO", "INSTRUMENT", "PRICE", "RATE", "BENCHMARK_WEIGHT"]
 
 
 class MarketDataRecorded(Message, frozen=True, kw_only=True, tag="market_data_recorded.v1"):
-    """Prices of a security, rates of a pair or somebody's attributes have changed, from `from_date` on.
+    """Prices of a security, rates of a pair, weights of a benchmark or somebody's attributes have changed.
 
-    `name` is the security, portfolio or pair ("EUR/USD"). For a portfolio `seq` is its change_seq, else the market_seq.
+    `name` is the security, portfolio, benchmark or pair ("EUR/USD"); `from_date` the first day of what has
+    changed. For a portfolio `seq` is its change_seq, else the market_seq.
     """
 
     TOPIC: ClassVar[str] = "market_data_recorded"
@@ -304,13 +353,16 @@ class PositionCalculationDone(Message, frozen=True, kw_only=True, tag="position_
 
 
 class ValuationCalculation(Message, frozen=True, kw_only=True, tag="valuation_calculation.v1"):
-    """Value a portfolio's days from `from_date` on, up to `requested_seq`."""
+    """Value a portfolio's days on its positions up to `requested_seq`.
+
+    Prices and rates count up to `requested_market_seq`; the days go up to `requested_date` at least.
+    """
 
     TOPIC: ClassVar[str] = "valuation_calculations"
     portfolio_id: str
     requested_seq: int
     requested_market_seq: int = 0
-    from_date: datetime.date | None = None
+    requested_date: datetime.date | None = None
 
     @property
     def key(self) -> str:
@@ -318,12 +370,17 @@ class ValuationCalculation(Message, frozen=True, kw_only=True, tag="valuation_ca
 
 
 class ValuationCalculationDone(Message, frozen=True, kw_only=True, tag="valuation_calculation_done.v1"):
-    """A portfolio's days are valued up to `computed_seq`; or that failed, and why."""
+    """A portfolio's days are valued on its positions of `computed_seq`; or that failed, and why.
+
+    Prices and rates were seen up to `market_seq`, and the days go up to `valued_until`. `quoted_in` are currencies that prices used are quoted in, other than the holdings' own.
+    """
 
     TOPIC: ClassVar[str] = "valuation_calculations_done"
     portfolio_id: str
     computed_seq: int
     market_seq: int = 0
+    valued_until: datetime.date | None = None
+    quoted_in: tuple[str, ...] = ()
     error: str | None = None
 
     @property
@@ -337,6 +394,7 @@ MESSAGE_TYPES: tuple[type[Message], ...] = (
     RawInstrument,
     RawPrice,
     RawRate,
+    RawBenchmarkWeight,
     TransactionsRecorded,
     MarketDataRecorded,
     PositionCalculation,

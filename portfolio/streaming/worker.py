@@ -27,6 +27,7 @@ from portfolio.streaming.broker import (
     Consumer,
     OffsetOutOfRange,
     Producer,
+    Record,
     TopicMissing,
     TopicPartition,
 )
@@ -151,7 +152,7 @@ class Worker:
             self._revoked.clear()
             now = time.monotonic()
             if records:
-                self._take(consumer, self._reader.read(records))
+                self._take(consumer, self._read(consumer, records))
                 quiet_since = time.monotonic()
             elif self._until.is_quiet_enough(now - quiet_since):
                 return
@@ -164,6 +165,10 @@ class Worker:
             self._journal.lag(consumer.lag())
             if self._until.is_enough(self._records):
                 return
+
+    def _read(self, consumer: Consumer, records: Sequence[Record]) -> Batch:
+        topic_ids = self._again(lambda: {topic: consumer.topic_id(topic) for topic in self._topics})
+        return self._reader.read(records, topic_ids)
 
     def _take(self, consumer: Consumer, batch: Batch) -> None:
         """Do the work, publish, commit."""

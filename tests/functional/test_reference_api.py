@@ -12,6 +12,7 @@ from rest_framework.test import APIClient
 
 from portfolio.streaming.memory import MemoryBroker
 from tests.factories import (
+    BenchmarkWeightFactory,
     DeadLetterFactory,
     FxRateFactory,
     InstrumentFactory,
@@ -62,7 +63,15 @@ def test_the_root_lists_what_there_is_to_read(anna):
 
 def test_every_list_of_the_root_can_be_opened_in_a_browser(auditor):
     caller = client(auditor)
-    for name in ("portfolios", "instruments", "market-prices", "fx-rates", "dead-letters", "transactions"):
+    for name in (
+        "portfolios",
+        "instruments",
+        "market-prices",
+        "fx-rates",
+        "benchmark-weights",
+        "dead-letters",
+        "transactions",
+    ):
         answer = caller.get(f"/api/v1/{name}/", HTTP_ACCEPT="text/html")
         assert answer.status_code == 200
         assert b"<html" in answer.content
@@ -172,6 +181,24 @@ def test_rates_are_read_by_pair_and_day(anna):
     assert [row["rate"] for row in results(caller.get("/api/v1/fx-rates/", {"to_currency": "USD"}))] == ["1.1"]
     assert [row["rate"] for row in results(caller.get("/api/v1/fx-rates/"))] == ["0.85", "1.1"]
     assert len(results(caller.get("/api/v1/fx-rates/", {"versions": "all"}))) == 3
+
+
+def test_weights_of_a_benchmark_are_read_by_division_and_day(anna):
+    BenchmarkWeightFactory(weight_date=DAY, weight=Decimal("0.050"), segment_return=Decimal("-0.01"))
+    BenchmarkWeightFactory(weight_date=DAY, weight=Decimal("0.04"), recorded_at=MONDAY, superseded_at=TUESDAY)
+    BenchmarkWeightFactory(weight_date=DAY, segment_by="country", segment="US", weight=Decimal("0.7"))
+    by_sector = {"benchmark_id": "WORLD", "segment_by": "sector"}
+    caller = client(anna)
+
+    [row] = results(caller.get("/api/v1/benchmark-weights/", by_sector))
+    assert (row["segment"], row["weight_date"], row["weight"], row["return"]) == ("Energy", str(DAY), "0.05", "-0.01")
+    assert "segment_return" not in row
+    at_noon = {**by_sector, "known_at": "2025-03-03T12:00:00Z"}
+    assert [row["weight"] for row in results(caller.get("/api/v1/benchmark-weights/", at_noon))] == ["0.05", "0.04"]
+    rows = results(caller.get("/api/v1/benchmark-weights/", {"start": str(DAY), "end": str(DAY)}))
+    assert [(row["segment"], row["return"]) for row in rows] == [("US", None), ("Energy", "-0.01")]
+    assert results(caller.get("/api/v1/benchmark-weights/", {"end": "2025-01-14"})) == []
+    assert caller.get("/api/v1/benchmark-weights/", {"segment_by": "colour"}).status_code == 422
 
 
 @pytest.mark.parametrize("versions", ["believed", "all"])

@@ -14,8 +14,8 @@ from portfolio.streaming.messages import MESSAGE_TYPES, RAW_TOPICS, TOPICS, Mess
 SCHEMAS = "#/components/schemas/{name}"
 KEYS = {
     "raw_transactions": "portfolio_id",
-    "raw_market_data": "security_id, currency pair (EUR/USD) or portfolio_id",
-    "market_data_recorded": "security_id, currency pair (EUR/USD) or portfolio_id",
+    "raw_market_data": "security_id, currency pair (EUR/USD), portfolio_id or benchmark_id",
+    "market_data_recorded": "security_id, currency pair (EUR/USD), portfolio_id or benchmark_id",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from portfolio.market_data import record_market_data
@@ -19,4 +18,4 @@ class Command(ConsumerCommand):
     topics = (RawPrice.TOPIC,)
 
     def handle_batch(self, received: Sequence[Received]) -> Handled:
-        return record_market_data(received, now=datetime.datetime.now(datetime.UTC))
+        return record_market_data(received)

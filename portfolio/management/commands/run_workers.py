@@ -26,6 +26,7 @@ WORKERS = (
     "consume_market_data",
     "run_orchestrator",
     "calculate_positions",
+    "calculate_valuations",
 )
 PROCESSES_MAX = 64
 

@@ -10,10 +10,10 @@ from django.core.exceptions import PermissionDenied
 
 from ingestion import operations
 from ingestion.entities import ENTITIES, MARKET_PRICES, TRANSACTIONS
-from ingestion.operations import submit_market_data, submit_transactions
+from ingestion.operations import submit_as_operator, submit_market_data, submit_transactions
 from portfolio.streaming.broker import BrokerUnavailable
 from portfolio.streaming.memory import MemoryBroker
-from portfolio.streaming.messages import RAW_TOPICS, RawTransaction, decode
+from portfolio.streaming.messages import RAW_TOPICS, RawPrice, RawTransaction, decode
 from portfolio.validation import FieldProblem, Refused
 
 ROOT = User(username="root", is_superuser=True)
@@ -108,8 +108,19 @@ def test_market_data_takes_the_same_road(broker, entity):
     assert (record.key or b"").decode() in {
         entity.example.get("portfolio_id"),
         entity.example.get("security_id"),
+        entity.example.get("benchmark_id"),
         "EUR/USD",
     }
+
+
+def test_what_an_operator_loads_asks_for_nobodys_leave_and_travels_without_a_name(broker):
+    record = json.dumps(MARKET_PRICES.example).encode()
+    outcome = submit_as_operator(entity=MARKET_PRICES, records=[record], headers=HEADERS, producer=broker.producer())
+    [sent] = published(broker)
+    message = decode(sent.topic, sent.value or b"")
+    assert len(outcome.accepted) == 1
+    assert isinstance(message, RawPrice)
+    assert message.submitted_by is None
 
 
 def test_what_is_everybodys_takes_a_permission(broker):

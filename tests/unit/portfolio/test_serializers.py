@@ -10,6 +10,7 @@ from rest_framework import serializers
 from portfolio.serializers import ExactDecimalField, list_serializer_for, serializer_for
 from portfolio.streaming.messages import (
     Submission,
+    SubmittedBenchmarkWeight,
     SubmittedInstrument,
     SubmittedPortfolio,
     SubmittedPrice,
@@ -18,17 +19,24 @@ from portfolio.streaming.messages import (
 )
 from portfolio.transaction_types import TRANSACTION_TYPES
 
-TYPES = [SubmittedTransaction, SubmittedPortfolio, SubmittedInstrument, SubmittedPrice, SubmittedRate]
+TYPES = [
+    SubmittedTransaction,
+    SubmittedPortfolio,
+    SubmittedInstrument,
+    SubmittedPrice,
+    SubmittedRate,
+    SubmittedBenchmarkWeight,
+]
 
 
 @pytest.mark.parametrize("submission_type", TYPES)
 def test_every_field_is_there_with_its_need_and_its_default(submission_type: type[Submission]):
     fields = serializer_for(submission_type)().fields
-    assert tuple(fields) == submission_type.__struct_fields__
+    assert tuple(fields) == submission_type.__struct_encode_fields__
     for field in msgspec.structs.fields(submission_type):
-        assert fields[field.name].required == field.required
+        assert fields[field.encode_name].required == field.required
         if field.default not in (msgspec.NODEFAULT, None, ()):
-            assert fields[field.name].default == field.default
+            assert fields[field.encode_name].default == field.default
 
 
 def test_a_field_tells_what_it_wants():

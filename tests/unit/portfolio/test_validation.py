@@ -13,6 +13,7 @@ from portfolio.money import fits
 from portfolio.streaming.messages import (
     RawPrice,
     Submission,
+    SubmittedBenchmarkWeight,
     SubmittedInstrument,
     SubmittedPortfolio,
     SubmittedPrice,
@@ -41,6 +42,13 @@ SMALLEST_OF: dict[type[Submission], dict[str, object]] = {
     SubmittedInstrument: {"security_id": "AAPL", "currency": "USD"},
     SubmittedPrice: {"security_id": "AAPL", "price_date": "2025-01-15", "price": "150.25", "currency": "USD"},
     SubmittedRate: {"from_currency": "EUR", "to_currency": "USD", "rate_date": "2025-01-15", "rate": "1.03"},
+    SubmittedBenchmarkWeight: {
+        "benchmark_id": "WORLD",
+        "segment_by": "sector",
+        "segment": "Energy",
+        "weight_date": "2025-01-15",
+        "weight": "0.05",
+    },
 }
 SPIN_OFF = {
     "transaction_type": "SPIN_OFF",
@@ -159,6 +167,18 @@ def test_every_field_that_is_wrong_is_named(fields, refused):
         (SubmittedPrice, {"price_date": "2025-01-15T00:00:00Z"}, {"price_date": "invalid"}),
         (SubmittedRate, {"rate": 0}, {"rate": "out_of_range"}),
         (SubmittedRate, {"to_currency": "EUR"}, {"to_currency": "contradiction"}),
+        (SubmittedBenchmarkWeight, {"segment_by": "colour"}, {"segment_by": "invalid"}),
+        (SubmittedBenchmarkWeight, {"segment": ""}, {"segment": "invalid"}),
+        (SubmittedBenchmarkWeight, {"segment": "x" * 65}, {"segment": "invalid"}),
+        (SubmittedBenchmarkWeight, {"weight": "1.01"}, {"weight": "out_of_range"}),
+        (SubmittedBenchmarkWeight, {"weight": "-0.01"}, {"weight": "out_of_range"}),
+        (SubmittedBenchmarkWeight, {"weight": 0, "return": -1}, {}),
+        (SubmittedBenchmarkWeight, {"weight": 1, "return": 12}, {}),
+        (SubmittedBenchmarkWeight, {"return": "-1.01"}, {"return": "out_of_range"}),
+        (SubmittedBenchmarkWeight, {"return": "1e-19", "weight": "NaN"}, {"return": "digits", "weight": "digits"}),
+        (SubmittedBenchmarkWeight, {"return": "1_0"}, {"return": "invalid"}),
+        (SubmittedBenchmarkWeight, {"return": []}, {"return": "invalid"}),
+        (SubmittedBenchmarkWeight, {"segment_return": "0.1"}, {"segment_return": "unknown_field"}),
     ],
 )
 def test_reference_data_is_held_to_the_same(submission_type, fields, refused):

@@ -104,7 +104,7 @@ def test_every_holding_adds_up_and_together_they_are_the_portfolio(seed):
     for name in ("opening", "closing", "price_gain", "fx_gain", "income", "fees", "taxes"):
         assert sum(number(row[name]) for row in rows) == number(answer[name])
     # What moved between holdings cancels: the rest is what crossed the border, and what income, fees and taxes moved.
-    moved = sum(number(row["money_in"]) - number(row["money_out"]) for row in rows)
+    moved = sum((number(row["money_in"]) - number(row["money_out"]) for row in rows), D(0))
     beside = number(answer["income"]) - number(answer["fees"]) - number(answer["taxes"])
     assert abs(moved - (number(answer["inflows"]) - number(answer["outflows"]) + beside)) < D("1e-8")
 
