@@ -24,6 +24,8 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
 )
 from portfolio.validation import FieldProblem, Refused, read
+from positions.analytics.benchmark import Benchmark, days_of_benchmark
+from positions.analytics.days import days_of
 from positions.analytics.history import History, Quote, Recorder
 from positions.analytics.performance import days_needed, performance
 from positions.analytics.periods import Period
@@ -33,7 +35,7 @@ from positions.engine.booking import Books, book
 from positions.engine.entry import InstrumentTerms, Terms, enrich, key_of
 from positions.engine.rates import RateTable
 from positions.figures import Snapshot, disposal_answer, exception_answer, lots_answer, portfolio_answer
-from positions.period_answers import performance_answer, statement_answer
+from positions.period_answers import flags_of, performance_answer, statement_answer
 from transactions.ledger import LedgerRow, content_hash, normalised
 
 S = TypeVar("S", bound=Submission)
@@ -67,10 +69,19 @@ class Request(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     cost_method: CostMethod | None = None
 
 
-def evaluate(body: bytes, *, today: datetime.date) -> dict[str, Any]:
-    """The answer to a request, as of the day it names or else today. Raises `portfolio.validation.Refused`."""
+def evaluate(body: bytes, *, today: datetime.date, records_max: int | None = None) -> dict[str, Any]:
+    """The answer to a request, as of the day it names or else today. Raises `portfolio.validation.Refused`.
+
+    `records_max` bounds what the lists of the request hold together.
+    """
+    request = _request(body)
+    lists = (getattr(request, name) for name in Request.__struct_fields__)
+    records = sum(len(one) for one in lists if isinstance(one, list))
+    if records_max is not None and records > records_max:
+        detail = f"there are {records:,} records in all; a what-if has {records_max:,} at most"
+        raise Refused([FieldProblem("transactions", "too_many", detail)])
     try:
-        return _evaluate(_request(body), today)
+        return _evaluate(request, today)
     except OutOfRange as error:
         raise Refused([FieldProblem("transactions", "out_of_range", f"cannot be computed: {error}")]) from error
 
@@ -84,6 +95,7 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     rates = _read_all(SubmittedRate, request.fx_rates, "fx_rates", problems)
     if portfolio is not None:
         problems += _of_others(portfolio, transactions)
+        transactions = [msgspec.structs.replace(one, portfolio_id=portfolio.portfolio_id) for one in transactions]
     if problems or portfolio is None:
         raise Refused(problems)
     as_of = request.as_of or request.end or today
@@ -126,7 +138,7 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     if period:
         if period.end > as_of:
             _, history = _booked(rows, terms, quotes, until=period.end, every_day=True)
-        answer |= _period_answers(history, period)
+        answer |= _period_answers(history, period, portfolio.benchmark_security_id)
     return answer
 
 
@@ -166,15 +178,27 @@ def _period(request: Request, as_of: datetime.date) -> Period | None:
     return Period(request.start, end)
 
 
-def _period_answers(history: History, period: Period) -> dict[str, Any]:
+def _period_answers(history: History, period: Period, benchmark_id: str | None) -> dict[str, Any]:
     """`statement` and `performance` of the period."""
     first = days_needed(period.start, period.end, history.first_date)
     days = daily_values(history, first, period.end)
     returns = performance(days, period, first_transaction=history.first_date)
+    asked = days_of(days, start=period.start, end=period.end)
     return {
         "statement": statement_answer(statement(history, period.start, period.end)),
-        "performance": performance_answer(returns),
+        "performance": performance_answer(
+            returns,
+            flags=flags_of(asked),
+            benchmark=_benchmark(history, benchmark_id, days_of_benchmark(asked, returns)) if benchmark_id else None,
+            days=asked,
+        ),
     }
+
+
+def _benchmark(history: History, security_id: str, dates: Sequence[datetime.date]) -> Benchmark:
+    terms = history.instruments.get(security_id)
+    prices = {day: price for day in dates if (price := history.quote(security_id, day))}
+    return Benchmark(security_id, history.base_currency, history.rates, prices, terms.exchange if terms else None)
 
 
 def _request(body: bytes) -> Request:
@@ -219,7 +243,7 @@ def _effective(transactions: Sequence[SubmittedTransaction]) -> list[LedgerRow]:
     for index, transaction in enumerate(transactions):
         row = normalised(transaction)
         standing = versions.setdefault((row.transaction_id, row.version), row)
-        if content_hash(standing) != content_hash(row):
+        if standing is not row and content_hash(standing) != content_hash(row):
             detail = f"version {row.version} of {row.transaction_id} is given twice, with different content"
             problems.append(FieldProblem(f"transactions.{index}.transaction_id", "conflict", detail))
     if problems:

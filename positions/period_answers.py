@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from portfolio.money import plain
+from positions.analytics.benchmark import (
+    Benchmark,
+    UnitPrice,
+    benchmark_money_weighted_return,
+    benchmark_return,
+)
+from positions.analytics.days import Day
 from positions.analytics.performance import Performance, PeriodReturns
 from positions.analytics.statement import Statement, StatementRow
-from positions.analytics.unavailable import Unavailable
+from positions.analytics.unavailable import Unavailable, unavailable
 from positions.engine.lots import Kind
+from positions.engine.valuation import Valuation
 from positions.figures import Figure, figure
+
+REMARKS_MAX = 100
+"""So many remarks about the data behind an answer are listed."""
+
+
+# --- statement ----------------------------------------------------------------------------------------------------
 
 
 def statement_answer(statement: Statement) -> dict[str, Any]:
-    """`statement` of the contract."""
+    """`statement` of the contract, and which prices and rates the holdings were valued at."""
     missing = statement.missing
     terms = ("opening", "inflows", "outflows", "price_gain", "fx_gain", "realized_gain", "unrealized_gain_change")
     return {
@@ -25,6 +42,7 @@ def statement_answer(statement: Statement) -> dict[str, Any]:
             for name in (*terms, "income", "fees", "taxes", "closing", "residual")
         },
         "holdings": [_row_answer(row) for row in statement.holdings],
+        "remarks": list(islice(_remarks(statement), REMARKS_MAX)),
     }
 
 
@@ -43,20 +61,68 @@ def _row_answer(row: StatementRow) -> dict[str, Any]:
         "residual",
     )
     missing = row.missing or "MISSING_FX_RATE"
-    return {name: row.key.security_id, **{term: figure(getattr(row, term), missing) for term in terms}}
-
-
-def performance_answer(performance: Performance) -> dict[str, Any]:
-    """`performance` of the contract; all rates of return are fractions."""
-    returns = performance.returns
     return {
-        "start": returns.period.start,
-        "end": returns.period.end,
+        name: row.key.security_id,
+        **{term: figure(getattr(row, term), missing) for term in terms},
+        "opened_at": _valued_at(row.opened_at),
+        "closed_at": _valued_at(row.closed_at),
+        "flags": sorted(row.flags),
+    }
+
+
+def _valued_at(valuation: Valuation | None) -> dict[str, Any] | None:
+    if valuation is None:
+        return None
+    return {
+        "price": figure(valuation.price, "MISSING_FX_RATE") if valuation.price is not None else missing_price(),
+        "price_date": valuation.price_date,
+        "price_source": valuation.price_source,
+        "fx_rate": figure(valuation.fx_rate),
+    }
+
+
+def missing_price() -> dict[str, str]:
+    """Stands in the place of a price."""
+    return {"unavailable": "MISSING_PRICE", "detail": unavailable("MISSING_PRICE").detail}
+
+
+def _remarks(statement: Statement) -> Iterator[dict[str, Any]]:
+    """What is missing or doubtful in the values that the period opens and closes with, and of which holding."""
+    for row in statement.holdings:
+        name = "security_id" if row.key.kind is Kind.SECURITY else "currency"
+        for code in sorted(row.flags.union([row.missing] if row.missing else ())):
+            yield {"code": code, name: row.key.security_id}
+
+
+# --- performance --------------------------------------------------------------------------------------------------
+
+
+def performance_answer(
+    performance: Performance,
+    *,
+    flags: Iterable[str],
+    benchmark: Benchmark | None = None,
+    days: Sequence[Day] = (),
+) -> dict[str, Any]:
+    """`performance` of the contract; all rates of return are fractions. `flags` are those of the period's days; `days`
+    are its start and every later day with a flow, for the benchmark.
+    """
+    returns = performance.returns
+    period = returns.period
+    return {
+        "start": period.start,
+        "end": period.end,
         "flow_timing": returns.time_weighted.flow_timing.value,
         "gross": returns.time_weighted.gross,
-        **_returns_answer(returns),
+        **_returns_answer(returns, benchmark),
+        "benchmark_money_weighted_return": measured(
+            benchmark_money_weighted_return(benchmark, days, period).money_weighted_return
+            if benchmark
+            else _NO_BENCHMARK
+        ),
+        "benchmark": _benchmark_answer(benchmark, period.start, period.end) if benchmark else None,
         "periods": {
-            name: {"start": of.period.start, "end": of.period.end, **_returns_answer(of)}
+            name: {"start": of.period.start, "end": of.period.end, **_returns_answer(of, benchmark)}
             for name, of in performance.periods.items()
         },
         "series": [
@@ -68,17 +134,45 @@ def performance_answer(performance: Performance) -> dict[str, Any]:
             }
             for day in performance.series
         ],
-        "flags": sorted(performance.flags | returns.flags),
+        "flags": sorted({*flags, *returns.flags}),
     }
 
 
-def _returns_answer(returns: PeriodReturns) -> dict[str, Any]:
+def flags_of(days: Iterable[Day]) -> frozenset[str]:
+    """Everything that is flagged on one of the days."""
+    return frozenset().union(*(day.flags for day in days))
+
+
+_NO_BENCHMARK = unavailable("NO_BENCHMARK")
+
+
+def _returns_answer(returns: PeriodReturns, benchmark: Benchmark | None) -> dict[str, Any]:
     return {
         "time_weighted_return": measured(returns.time_weighted.time_weighted_return),
         "time_weighted_return_annualized": measured(returns.time_weighted.time_weighted_return_annualized),
         "money_weighted_return": measured(returns.money_weighted.money_weighted_return),
         "money_weighted_return_annualized": measured(returns.money_weighted.money_weighted_return_annualized),
         "modified_dietz": measured(returns.modified_dietz),
+        "benchmark_return": measured(benchmark_return(benchmark, returns.period) if benchmark else _NO_BENCHMARK),
+    }
+
+
+def _benchmark_answer(benchmark: Benchmark, start: datetime.date, end: datetime.date) -> dict[str, Any]:
+    """Which prices and rates the benchmark was compared at."""
+    answer: dict[str, Any] = {"security_id": benchmark.security_id}
+    for name, day in (("start", start), ("end", end)):
+        found = benchmark.on(day)
+        answer[name] = _unit_price_answer(found) if isinstance(found, UnitPrice) else measured(found)
+    return answer
+
+
+def _unit_price_answer(found: UnitPrice) -> Mapping[str, Any]:
+    return {
+        "price": plain(found.price.price),
+        "currency": found.price.currency,
+        "price_date": found.price.price_date,
+        "fx_rate": plain(found.fx_rate),
+        "flags": sorted(found.flags),
     }
 
 

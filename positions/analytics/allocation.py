@@ -1,7 +1,7 @@
 """Allocation and concentration: what a portfolio consists of, in weights of its gross assets (FINANCE.md 7).
 
-Gross assets are everything held long, cash with it. What is short, an overdraft with it, is no part of them and is shown
-apart, in the same measure; long weights add up to 1, and short ones say by how much more is at work.
+Gross assets are everything held long, cash with it. What is short, an overdraft with it, is no part of them and is
+shown apart, in the same measure; long weights add up to 1, and short ones say by how much more is at work.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ ROUNDING_OF_WEIGHTS = Decimal("0.001")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A segment in one period: its weight in the portfolio at the start, its contribution to the portfolio's return, and
-    weight and return in the benchmark. One that the benchmark does not hold nor rate is compared with all of it.
+    """A segment in one period: weight in the portfolio and contribution to its return, weight and return in the
+    benchmark. One that the benchmark does not hold nor rate is compared with all of it.
     """
 
     name: str
@@ -165,7 +165,7 @@ def _why_not(period: AttributionPeriod) -> Unavailable | None:
     if any((segment.weight + segment.contribution).is_nan() for segment in period.segments):
         return unavailable(period.missing or "MISSING_FX_RATE")
     whole = sum((segment.benchmark_weight for segment in period.segments), ZERO)
-    if abs(whole - ONE) > ROUNDING_OF_WEIGHTS:
+    if whole.is_nan() or abs(whole - ONE) > ROUNDING_OF_WEIGHTS:
         return unavailable("NO_BENCHMARK", f"the benchmark's weights of {period.date} add up to {whole:f}")
     if any(s.benchmark_weight and (s.benchmark_return is None or s.benchmark_return.is_nan()) for s in period.segments):
         return unavailable("NO_BENCHMARK", f"the benchmark has a weight without a return on {period.date}")

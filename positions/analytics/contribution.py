@@ -1,7 +1,7 @@
 """Contribution: what each holding added to the time-weighted return of a period (FINANCE.md 7).
 
-The gain of a holding over the portfolio's capital of the day is its part of the day's return; days are linked by Cariño.
-A gain on a day without capital is in no return, and so in no contribution either.
+The gain of a holding over the portfolio's capital of the day is its part of the day's return; days are linked by
+Cariño. A gain on a day without capital is in no return, and so in no contribution either.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Figure = Decimal | Unavailable
 class DayGains:
     """What each holding gained on a day in base, its income less fees and taxes with it, and the capital of the day.
 
-    The gains add up to the day's result less its capital. Holdings that gained nothing may be left out. `missing` is the
-    code that says why, where a figure is UNKNOWN.
+    The gains add up to the day's result less its capital. Holdings that gained nothing may be left out. `missing` is
+    the code that says why, where a figure is UNKNOWN.
     """
 
     date: datetime.date
@@ -56,7 +56,8 @@ def contribution(days: Sequence[DayGains]) -> Contribution:
         gains: dict[str, Decimal] = {}
         for day in days:
             _add(gains, day.gains.items())
-        missing = next((day.missing or "MISSING_FX_RATE" for day in days if _unknown(day)), "")
+        unknown = any(total.is_nan() for total in gains.values()) or any(day.capital.is_nan() for day in days)
+        missing = next(day.missing or "MISSING_FX_RATE" for day in days if _unknown(day)) if unknown else ""
         parts = unavailable(missing) if missing else _linked_parts(days)
         if isinstance(parts, Unavailable):
             return Contribution(

@@ -26,6 +26,7 @@ from positions.analytics.unavailable import Unavailable, unavailable
 
 HIGHEST_RATE = 1e6
 HIGHEST_ANNUAL_FIGURE = 1e12
+TOTAL_LOSS = -1 + 1e-12
 MULTIPLE_ROOTS = "MULTIPLE_ROOTS"
 
 Figure = float | Unavailable
@@ -84,7 +85,8 @@ def internal_rate_of_return(
     # What is looked for is growth over a year or over the period; y is growth over the span of the flows.
     unit = min(length, DAYS_OF_YEAR)
     terms = [Term((day - first).days / span, float(amount)) for day, amount in flowed.items()]
-    found = [y * unit / span for y in real_roots(terms, highest=math.log1p(HIGHEST_RATE) * span / unit)]
+    roots = real_roots(terms, highest=math.log1p(HIGHEST_RATE) * span / unit)
+    found = _short_of_total_loss([root * unit / span for root in roots])
     if not found:
         return _none(start, end, "NO_ROOT")
     growth = min(found, key=lambda y: abs(math.expm1(y)))
@@ -95,6 +97,12 @@ def internal_rate_of_return(
         _annual(growth * DAYS_OF_YEAR / unit),
         frozenset({MULTIPLE_ROOTS} if len(found) > 1 else ()),
     )
+
+
+def _short_of_total_loss(growths: Sequence[float]) -> list[float]:
+    """The roots in the range asked for. One within a rounding of -1 is that of a remainder, and only counts alone."""
+    within = [growth for growth in growths if math.expm1(growth) > -1]
+    return [growth for growth in within if math.expm1(growth) > TOTAL_LOSS] or within
 
 
 def _netted(flows: Iterable[CashFlow]) -> dict[datetime.date, Decimal]:

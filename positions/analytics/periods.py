@@ -6,7 +6,9 @@ import calendar
 import datetime
 from dataclasses import dataclass
 
+_DECEMBER = 12
 _MONTHS_BACK = {"1M": 1, "3M": 3, "6M": 6, "1Y": 12, "3Y": 36, "5Y": 60, "10Y": 120}
+PERIODS = ("MTD", "QTD", "YTD", *_MONTHS_BACK, "ITD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,17 @@ def standard_periods(end: datetime.date, *, first_transaction: datetime.date | N
     if first_transaction and first_transaction <= end:
         starts["ITD"] = _day_before(first_transaction)
     return {name: Period(start, end) for name, start in starts.items()}
+
+
+def month_ends(period: Period) -> list[datetime.date]:
+    """The last days of months within the period."""
+    ends = []
+    year, month = period.start.year, period.start.month
+    while (last := datetime.date(year, month, calendar.monthrange(year, month)[1])) <= period.end:
+        if last > period.start:
+            ends.append(last)
+        year, month = (year, month + 1) if month < _DECEMBER else (year + 1, 1)
+    return ends
 
 
 def months_before(day: datetime.date, months: int) -> datetime.date:

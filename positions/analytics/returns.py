@@ -15,7 +15,7 @@ none. Gross returns add the day's fees to the result, trade fees among them. Ret
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -77,17 +77,22 @@ def day_return(
 ) -> DayReturn:
     """The return of `day`, the one before it being `before`."""
     with exact():
-        capital, result = _capital_and_result(before, day, flow_timing)
-        if gross:
-            result += day.fees + day.fees_in_cost
+        return _day_return(before, day, flow_timing, gross=gross)
+
+
+def _day_return(before: Day, day: Day, flow_timing: FlowTiming, *, gross: bool) -> DayReturn:
+    capital, result = _capital_and_result(before, day, flow_timing)
+    if gross:
+        result += day.fees + day.fees_in_cost
+    if capital.is_nan() or result.is_nan():
         unknown = before.why_unknown(before.value) or day.why_unknown(capital, result)
-        if unknown:
-            return DayReturn(day.date, capital, unknown)
-        if capital < 0:
-            return DayReturn(day.date, capital, unavailable("NEGATIVE_CAPITAL"))
-        if not capital:
-            return DayReturn(day.date, capital, ZERO, frozenset({GAIN_WITHOUT_CAPITAL} if result else ()))
-        return DayReturn(day.date, capital, result / capital - ONE)
+        assert unknown, "one of the two is"
+        return DayReturn(day.date, capital, unknown)
+    if capital < 0:
+        return DayReturn(day.date, capital, unavailable("NEGATIVE_CAPITAL"))
+    if not capital:
+        return DayReturn(day.date, capital, ZERO, frozenset({GAIN_WITHOUT_CAPITAL} if result else ()))
+    return DayReturn(day.date, capital, result / capital - ONE)
 
 
 def _capital_and_result(before: Day, day: Day, flow_timing: FlowTiming) -> tuple[Decimal, Decimal]:
@@ -104,26 +109,19 @@ def daily_returns(
     days: Sequence[Day], *, flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT, gross: bool = False
 ) -> list[DayReturn]:
     """The returns of the days of a period, its start left out."""
-    return [day_return(before, day, flow_timing=flow_timing, gross=gross) for before, day in pairwise(days)]
+    with exact():
+        return [_day_return(before, day, flow_timing, gross=gross) for before, day in pairwise(days)]
 
 
 def linked(rates: Iterable[Figure]) -> Figure:
     """What returns one after the other come to; unavailable as the first of them that is."""
-    return (_links(rates) or [ZERO])[-1]
-
-
-def _links(rates: Iterable[Figure]) -> list[Figure]:
-    """What the returns have come to after each of them."""
-    growth, totals = ONE, list[Figure]()
-    lost: Unavailable | None = None
+    growth = ONE
     with exact():
         for rate in rates:
             if isinstance(rate, Unavailable):
-                lost = lost or rate
-            else:
-                growth *= ONE + rate
-            totals.append(lost or growth - ONE)
-    return totals
+                return rate
+            growth *= ONE + rate
+        return growth - ONE
 
 
 def annualized(total: Figure, days: int) -> Figure:
@@ -146,30 +144,73 @@ def time_weighted_return(
     days: Sequence[Day], *, flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT, gross: bool = False
 ) -> TimeWeightedReturn:
     """The time-weighted return of a period; `days` holds its start and every day after it, at least the start."""
+    (found,) = time_weighted_returns(days, [days[0].date], flow_timing=flow_timing, gross=gross).values()
+    return found
+
+
+def time_weighted_returns(
+    days: Sequence[Day],
+    starts: Iterable[datetime.date],
+    *,
+    flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT,
+    gross: bool = False,
+) -> dict[datetime.date, TimeWeightedReturn]:
+    """Those of periods that all end with the last of the days, by their starts, each of which is one of the days."""
     returns = daily_returns(days, flow_timing=flow_timing, gross=gross)
-    total = linked(day.rate for day in returns)
-    start, end = days[0].date, days[-1].date
-    return TimeWeightedReturn(
-        start=start,
-        end=end,
-        flow_timing=flow_timing,
-        gross=gross,
-        time_weighted_return=_kept(total),
-        time_weighted_return_annualized=annualized(total, (end - start).days),
-        flags=frozenset().union(*(day.flags for day in returns)),
-    )
+    end, growth, flags = days[-1].date, ONE, frozenset[str]()
+    lost: Unavailable | None = None
+    asked, found = set(starts), dict[datetime.date, TimeWeightedReturn]()
+
+    def note(start: datetime.date) -> None:
+        if start in asked:
+            total = lost or growth - ONE
+            annual = annualized(total, (end - start).days)
+            found[start] = TimeWeightedReturn(start, end, flow_timing, gross, _kept(total), annual, flags)
+
+    with exact():
+        note(end)
+        # From the end back: so each day is linked once, however many periods it lies in.
+        for of_day, before in zip(reversed(returns), reversed(days[:-1]), strict=True):
+            if isinstance(of_day.rate, Unavailable):
+                lost = of_day.rate
+            elif lost is None:
+                growth *= ONE + of_day.rate
+            flags |= of_day.flags
+            note(before.date)
+    assert len(found) == len(asked), "a period begins with one of the days"
+    return found
 
 
 def cumulative_returns(
-    days: Sequence[Day], *, flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT, gross: bool = False
+    days: Sequence[Day],
+    *,
+    at: Collection[datetime.date] | None = None,
+    flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT,
+    gross: bool = False,
 ) -> list[CumulativeReturn]:
-    """The series of a period, day by day after its start; from the first return that is unavailable on, all are."""
-    returns = daily_returns(days, flow_timing=flow_timing, gross=gross)
-    totals = list(_links(day.rate for day in returns))
-    return [
-        CumulativeReturn(day.date, day.why_unknown(day.value) or day.value, _kept(of_day.rate), _kept(total))
-        for day, of_day, total in zip(days[1:], returns, totals, strict=True)
-    ]
+    """The series of a period: its days after the start, or those of them `at` which it is asked for, each with the
+    return since the one before. From the first return that is unavailable on, all that is cumulative is.
+    """
+    series: list[CumulativeReturn] = []
+    before: Figure = ZERO
+    since: Figure = ZERO
+    with exact():
+        for day, of_day in zip(days[1:], daily_returns(days, flow_timing=flow_timing, gross=gross), strict=True):
+            since = _chained(since, of_day.rate)
+            if at is None or day.date in at:
+                before = _chained(before, since)
+                value = day.why_unknown(day.value) or day.value
+                series.append(CumulativeReturn(day.date, value, _kept(since), _kept(before)))
+                since = ZERO
+    return series
+
+
+def _chained(total: Figure, rate: Figure) -> Figure:
+    if isinstance(total, Unavailable):
+        return total
+    if isinstance(rate, Unavailable) or not total:
+        return rate
+    return (ONE + total) * (ONE + rate) - ONE
 
 
 def modified_dietz(days: Sequence[Day]) -> Figure:

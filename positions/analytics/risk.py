@@ -150,16 +150,16 @@ def losses_at_risk(returns: Sequence[float], level: int) -> LossesAtRisk:
     Historical: the quantile of the returns, interpolated linearly between two of them, and the mean of those not above
     it. Gaussian: of the normal distribution with their mean and sample deviation.
     """
-    tail = 1 - level / 100
-    worst = quantiles(returns, n=100, method="inclusive")[99 - level]
+    percent = 100 - level
+    not_above = sorted(returns)[: (len(returns) - 1) * percent // 100 + 1]
     mean, deviation = fmean(returns), stdev(returns)
-    score = NormalDist().inv_cdf(tail)
+    score = NormalDist().inv_cdf(percent / 100)
     return LossesAtRisk(
         level=level,
-        value_at_risk=-worst,
-        expected_shortfall=-fmean(one for one in returns if one <= worst),
+        value_at_risk=-quantiles(returns, n=100, method="inclusive")[percent - 1],
+        expected_shortfall=-fmean(not_above),
         gaussian_value_at_risk=-(mean + score * deviation),
-        gaussian_expected_shortfall=-(mean - NormalDist().pdf(score) / tail * deviation),
+        gaussian_expected_shortfall=-(mean - NormalDist().pdf(score) / percent * 100 * deviation),
     )
 
 
@@ -169,13 +169,15 @@ def ratio(above: float, below: float, nothing: float = _ROUNDING) -> Figure:
 
 
 def _against(returns: Sequence[TradingReturn], level: Level | None) -> AgainstBenchmark:
-    rates: list[float] = []
-    for one in returns:
-        before, after = (level(one.since), level(one.date)) if level else (None, None)
-        if before is None or after is None or not before > 0 or after.is_nan():
-            none = unavailable("NO_BENCHMARK")
-            return AgainstBenchmark(none, none, none)
-        rates.append(float(after / before - 1))
+    levels = [(level(one.since), level(one.date)) for one in returns] if level else []
+    rates = [
+        float(after / before - 1)
+        for before, after in levels
+        if before and after and before.is_finite() and after.is_finite()
+    ]
+    if len(rates) < len(returns):
+        none = unavailable("NO_BENCHMARK")
+        return AgainstBenchmark(none, none, none)
     return against_benchmark([one.rate for one in returns], rates)
 
 

@@ -14,8 +14,8 @@ where it starts, and none of the others. Here no root is lost, as a piece of the
   lines flat. Tangent and chord come together with the square of the length, so this ends soon, except where the curve
   touches zero without passing: there f is zero to within rounding all over a piece, or the piece becomes too short.
 
-Such a piece counts as a root. Roots less than `APART` from one another count as one. With times in [0, 1], y is growth
-over the whole span, and that is far below what flows in cents can tell apart.
+Such a piece counts as a root, and neighbours between which f is hardly above rounding count as one. Two roots whose y,
+with times in [0, 1] the growth over the whole span, are a millionth apart are still told apart.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
-from operator import itemgetter
+from operator import itemgetter, mul
 from typing import NamedTuple
 
-APART = 1e-6
 TOO_SHORT = 1e-9
-MAX_PIECES = 20_000
-"""Pieces looked at before the search is ended; only sums that are rounding noise over a long way come to so many."""
+MAX_PIECES = 5_000
+"""How many pieces are judged; of what is open then the signs at the ends must do. Usual are a few dozen, and only sums
+that are rounding noise over a long way come to so many."""
 
 _LARGEST_EXPONENT = 600.0
+_EPSILON = 2.0**-52
+_HARDLY_MORE = 64
+_MARGIN = 1e-6
 
 
 class Term(NamedTuple):
@@ -42,6 +45,13 @@ class Term(NamedTuple):
 
     time: float
     coefficient: float
+
+
+class _Stretch(NamedTuple):
+    """Where f is zero: one point, or from one to another as far as rounding lets it be told."""
+
+    low: float
+    high: float
 
 
 class Verdict(Enum):
@@ -64,10 +74,11 @@ class ExponentialSum:
     @classmethod
     def of(cls, terms: Iterable[Term]) -> ExponentialSum:
         in_order = sorted(terms, key=itemgetter(0))
+        largest = max(abs(term.coefficient) for term in in_order)
         return cls(
             [term.time for term in in_order],
             [math.copysign(1.0, term.coefficient) for term in in_order],
-            [math.log(abs(term.coefficient)) for term in in_order],
+            [math.log(abs(term.coefficient) / largest) for term in in_order],
         )
 
     def changes_of_sign(self) -> int:
@@ -80,14 +91,16 @@ class ExponentialSum:
         to_last, to_first = _log_of_sum(self.logs[:-1]) - self.logs[-1], _log_of_sum(self.logs[1:]) - self.logs[0]
         low = -max(to_last, 0.0) / (self.times[-1] - self.times[-2])
         high = max(to_first, 0.0) / (self.times[1] - self.times[0])
-        return low - APART, high + APART
+        return low - _MARGIN, high + _MARGIN
 
-    def sign(self, y: float) -> float:
-        """That of f(y): -1, 0 or 1."""
+    def sign(self, y: float, *, roundings: int = 1) -> float:
+        """That of f(y): -1 or 1, and 0 where it is zero to within (so many times) rounding."""
         sizes = [log - y * time for log, time in zip(self.logs, self.times, strict=True)]
         largest = max(sizes)
-        value = math.fsum(sign * math.exp(size - largest) for sign, size in zip(self.signs, sizes, strict=True))
-        return math.copysign(1.0, value) if value else 0.0
+        weights = [math.exp(size - largest) for size in sizes]
+        value = math.fsum(map(mul, self.signs, weights))
+        rounding = roundings * _EPSILON * (4 + abs(y)) * math.fsum(weights)
+        return math.copysign(1.0, value) if abs(value) > rounding else 0.0
 
     def judge(self, low: float, high: float) -> Verdict:
         """What straight lines say of f between two points."""
@@ -96,33 +109,34 @@ class ExponentialSum:
         largest = max(sizes)
         weights = [math.exp(size - largest) for size in sizes]
         total = math.fsum(weights)
-        tau = math.fsum(map(math.prod, zip(weights, self.times, strict=True))) / total
-        values, slopes = [], []
-        for sign, time, size, weight in zip(self.signs, self.times, sizes, weights, strict=True):
-            after = time - tau
-            at_middle = sign * weight
-            at_low = sign * math.exp(min(size - largest + half * after, _LARGEST_EXPONENT))
-            at_high = sign * math.exp(min(size - largest - half * after, _LARGEST_EXPONENT))
-            tilt = half * after
-            values.append((at_middle * (1 + tilt), at_middle * (1 - tilt), at_low, at_high))
-            slopes.append(tuple(-after * value for value in values[-1]))
-        rounding = 1e-14 * (100 + abs(middle) + half) * total
+        tau = math.fsum(map(mul, weights, self.times)) / total
+        delays = [time - tau for time in self.times]
+        values = []
+        for sign, size, weight, delay in zip(self.signs, sizes, weights, delays, strict=True):
+            tilt = half * delay
+            at_low = math.exp(min(size - largest + tilt, _LARGEST_EXPONENT))
+            at_high = math.exp(min(size - largest - tilt, _LARGEST_EXPONENT))
+            tangent = sign * weight
+            values.append((tangent * (1 + tilt), tangent * (1 - tilt), sign * at_low, sign * at_high))
+        rounding = 2 * _EPSILON * (4 + len(weights) + abs(middle) + half) * total
         least, most = _between_lines(values)
         if least > rounding or most < -rounding:
             return Verdict.NO_ROOT
+        if least > -rounding and most < rounding:
+            return Verdict.ZERO_TO_WITHIN_ROUNDING
+        slopes = ((-d * a, -d * b, -d * c, -d * e) for d, (a, b, c, e) in zip(delays, values, strict=True))
         flattest, steepest = _between_lines(slopes)
         if flattest > rounding or steepest < -rounding:
             return Verdict.ONE_AT_MOST
-        if least > -rounding and most < rounding:
-            return Verdict.ZERO_TO_WITHIN_ROUNDING
         return Verdict.OPEN
 
 
-def _between_lines(terms: Iterable[tuple[float, ...]]) -> tuple[float, float]:
+def _between_lines(terms: Iterable[tuple[float, float, float, float]]) -> tuple[float, float]:
     """The least and the most that a sum can be on a piece, given each term's tangent and its chord at both ends."""
     least_low = least_high = most_low = most_high = 0.0
     for tangent_low, tangent_high, chord_low, chord_high in terms:
-        if chord_low > 0:
+        # One of the two may have vanished for being so small.
+        if chord_low > 0 or chord_high > 0:
             least_low += tangent_low
             least_high += tangent_high
             most_low += chord_low
@@ -150,11 +164,12 @@ def real_roots(terms: Iterable[Term], *, highest: float = math.inf) -> list[floa
     high = min(high, highest)
     if low >= high:
         return []
-    return _crossing(present_value, low, high) if changes == 1 else _apart(_search(present_value, low, high))
+    found = _crossing(present_value, low, high) if changes == 1 else _search(present_value, low, high)
+    return _apart(present_value, sorted(found))
 
 
-def _search(present_value: ExponentialSum, low: float, high: float) -> list[float]:
-    roots: list[float] = []
+def _search(present_value: ExponentialSum, low: float, high: float) -> list[_Stretch]:
+    roots: list[_Stretch] = []
     pieces, looked_at = deque([(low, high)]), 0
     while pieces:
         low, high = pieces.popleft()
@@ -166,33 +181,34 @@ def _search(present_value: ExponentialSum, low: float, high: float) -> list[floa
         if verdict is Verdict.ONE_AT_MOST or looked_at > MAX_PIECES:
             roots += _crossing(present_value, low, high)
         elif verdict is Verdict.ZERO_TO_WITHIN_ROUNDING or high - low < TOO_SHORT * max(1.0, abs(middle)):
-            roots.append(middle)
+            roots.append(_Stretch(low, high))
         else:
             pieces += ((low, middle), (middle, high))
-    return sorted(roots)
+    return roots
 
 
-def _crossing(present_value: ExponentialSum, low: float, high: float) -> list[float]:
-    """The root on a piece where there is one at most, as precisely as a float can be."""
+def _crossing(present_value: ExponentialSum, low: float, high: float) -> list[_Stretch]:
+    """The root on a piece where there is one at most, as precisely as rounding lets it be told."""
     at_low, at_high = present_value.sign(low), present_value.sign(high)
     if not at_low or not at_high:
-        return [high if at_low else low]
+        return [_Stretch(high if at_low else low, low if at_high else high)]
     if at_low == at_high:
         return []
     while low < (middle := (low + high) / 2) < high:
         at_middle = present_value.sign(middle)
         if not at_middle:
-            return [middle]
+            return [_Stretch(middle, middle)]
         low, high = (middle, high) if at_middle == at_low else (low, middle)
-    return [low]
+    return [_Stretch(low, low)]
 
 
-def _apart(roots: Sequence[float]) -> list[float]:
-    """Ascending roots, those that are next to one another made one: the middle one of them."""
-    groups: list[list[float]] = []
-    for root in roots:
-        if groups and root - groups[-1][-1] < APART:
-            groups[-1].append(root)
+def _apart(present_value: ExponentialSum, found: Sequence[_Stretch]) -> list[float]:
+    """The roots in ascending order; of neighbours that are one root the middle."""
+    roots: list[_Stretch] = []
+    for one in found:
+        before = roots[-1] if roots else None
+        if before and not present_value.sign((before.high + one.low) / 2, roundings=_HARDLY_MORE):
+            roots[-1] = _Stretch(before.low, max(before.high, one.high))
         else:
-            groups.append([root])
-    return [group[len(group) // 2] for group in groups]
+            roots.append(one)
+    return [(root.low + root.high) / 2 for root in roots]

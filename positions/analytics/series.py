@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from portfolio.money import ZERO, exact
+from portfolio.money import ONE, UNKNOWN, ZERO, exact
 from positions.analytics.days import Day
 from positions.analytics.history import History, MoveValue, Quote, Timeline
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.engine.valuation import is_stale
+from positions.engine.valuation import is_stale, worth_of
 
 ONE_DAY = datetime.timedelta(days=1)
 NO_FLAGS: frozenset[str] = frozenset()
 STALE_RATE = frozenset({"STALE_FX_RATE"})
+STALE_PRICE = frozenset({"STALE"})
 
 OF_DAY = {
     "inflow": "inflow_base",
@@ -119,7 +120,7 @@ def worths(history: History, key: HoldingKey, first: datetime.date, last: dateti
     for held, since, until in _spans(history.timelines[key], first, last):
         if held.quantity:
             for number in range((since - first).days, (until - first).days + 1):
-                yield number, walk.step(held, first + number * ONE_DAY)
+                yield number, walk.step(held, first + number * ONE_DAY, since)
 
 
 def _spans(
@@ -139,7 +140,7 @@ class _CashWalk:
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def step(self, held: Holding, day: datetime.date) -> Worth:
+    def step(self, held: Holding, day: datetime.date, since: datetime.date) -> Worth:
         rate = self._history.rates.market(held.currency, self._history.base_currency, day)
         flags = STALE_RATE if rate and rate.stale_on(day) else NO_FLAGS
         return Worth(self._history.cash_base(held, day), flags, "" if rate else "MISSING_FX_RATE")
@@ -153,22 +154,27 @@ class _SecurityWalk:
         self._quotes = history.quotes.get(security_id, ())
         terms = history.instruments.get(security_id)
         self._exchange = terms.exchange if terms else None
+        self._price_factor = terms.price_factor if terms else ONE
         self._next_quote = 0
         self._held: Holding | None = None
         self._made_of: object = None
         self._priced: datetime.date | None = None
         self._worth = Worth(ZERO, NO_FLAGS, "")
 
-    def step(self, held: Holding, day: datetime.date) -> Worth:
+    def step(self, held: Holding, day: datetime.date, since: datetime.date) -> Worth:
+        """The holding at the end of a day; its state stands since another day, at the latest."""
         quote = self._quote(day)
-        rate = self._history.rates.market(held.currency, self._history.base_currency, day)
-        made_of = (
-            quote,
-            rate,
-            rate and rate.stale_on(day),
-            self._priced and is_stale(self._priced, day, self._exchange),
-        )
+        fx_rate, rate_is_stale = self._rate(held.currency, day)
+        priced = quote.date if quote and quote.date >= since else self._priced
+        made_of = (quote, fx_rate, rate_is_stale, priced and is_stale(priced, day, self._exchange))
         if held is self._held and made_of == self._made_of:
+            return self._worth
+        if quote and quote.date >= since and quote.currency == held.currency:
+            # Quoted in the holding's own units, after its last own trade: there is nothing to choose or restate.
+            _, value_base = worth_of(held.quantity, quote.price, self._price_factor, fx_rate)
+            flags = (STALE_PRICE if made_of[3] else NO_FLAGS) | (STALE_RATE if rate_is_stale else NO_FLAGS)
+            self._worth = Worth(value_base, flags, "MISSING_FX_RATE" if value_base.is_nan() else "")
+            self._held, self._priced, self._made_of = held, quote.date, made_of
             return self._worth
         known = self._history.as_market_price(held.key.security_id, quote) if quote else None
         valuation = self._history.value_at(held, day, known or self._history.price_of(held, day))
@@ -179,6 +185,13 @@ class _SecurityWalk:
         self._held, self._priced = held if plain else None, valuation.price_date
         self._made_of = (*made_of[:3], valuation.price_date and "STALE" in valuation.flags)
         return self._worth
+
+    def _rate(self, currency: str, day: datetime.date) -> tuple[Decimal, bool]:
+        """The rate of a day to base, UNKNOWN without one, and whether it is stale."""
+        if currency == self._history.base_currency:
+            return ONE, False
+        rate = self._history.rates.market(currency, self._history.base_currency, day)
+        return (rate.value, rate.stale_on(day)) if rate else (UNKNOWN, False)
 
     def _quote(self, day: datetime.date) -> Quote | None:
         while self._next_quote < len(self._quotes) and self._quotes[self._next_quote].date <= day:

@@ -21,6 +21,7 @@ from decimal import Decimal
 from portfolio.money import UNKNOWN, ZERO, exact
 from positions.analytics.history import History, MoveValue
 from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class StatementRow:
     fees: Decimal
     taxes: Decimal
     missing: str
+    opened_at: Valuation | None = None
+    closed_at: Valuation | None = None
+    """With which prices and rates a security was valued at either end; None where nothing was held, and of cash."""
+    flags: frozenset[str] = frozenset()
 
     @property
     def residual(self) -> Decimal:
@@ -178,6 +183,8 @@ class _Standing:
     unrealized_gain: Decimal
     unrealized_fx_gain: Decimal
     missing: str
+    valuation: Valuation | None = None
+    flags: frozenset[str] = frozenset()
 
 
 _NOTHING = _Standing(ZERO, ZERO, ZERO, "")
@@ -205,6 +212,9 @@ def _row(
         fees=after.grown("fees_base", before),
         taxes=after.grown("taxes_base", before),
         missing=opening.missing or closing.missing,
+        opened_at=opening.valuation,
+        closed_at=closing.valuation,
+        flags=opening.flags | closing.flags,
     )
 
 
@@ -215,13 +225,17 @@ def _standing(history: History, held: Holding, day: datetime.date) -> _Standing:
     if held.key.kind is Kind.CASH:
         value = history.cash_base(held, day)
         gain = value - (UNKNOWN if held.unrated_lots else held.cost_basis_base)
-        return _Standing(value, gain, gain, "MISSING_FX_RATE" if value.is_nan() else "")
+        rate = history.rates.market(held.currency, history.base_currency, day)
+        flags = frozenset({"STALE_FX_RATE"} if rate and rate.stale_on(day) else ())
+        return _Standing(value, gain, gain, "MISSING_FX_RATE" if value.is_nan() else "", None, flags)
     valuation = history.value(held, day)
     return _Standing(
         valuation.market_value_base,
         valuation.unrealized_gain_base,
         valuation.unrealized_fx_gain_base,
         valuation.missing if valuation.market_value_base.is_nan() else "",
+        valuation,
+        frozenset(valuation.flags),
     )
 
 

@@ -1,7 +1,7 @@
 """Returns of trading days with capital, as statistics of risk want them: no weekends that stand still.
 
-What a portfolio gains between trading days (a coin has no weekend, a fee may fall on a Sunday) is compounded into the next
-trading day with capital; after the last of them it is in no return yet.
+What a portfolio gains between trading days (a coin has no weekend, a fee may fall on a Sunday) is compounded into the
+next trading day with capital; after the last of them it is in no return yet.
 """
 
 from __future__ import annotations

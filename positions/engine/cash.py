@@ -28,10 +28,13 @@ def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Dec
     lost against base is realised; through zero it is divided at zero.
     """
     cash = books.cash(entry, currency)
-    if not books.terms.cash_tracked or not amount:
+    if not books.terms.cash_tracked or not (amount or value):
         return
-    cash.pay(amount, value)
-    if cash.quantity and (cash.quantity > 0) != (amount > 0):
+    cash.pay(amount or value, value)
+    if not amount:
+        # What is worth something and was sold for nothing of this currency is gained with it.
+        cash.add_up(realized_gain_base=-value, realized_fx_gain_base=-value)
+    elif cash.quantity and (cash.quantity > 0) != (amount > 0):
         part = min(abs(amount), abs(cash.quantity))
         pool = next(cash.oldest_first())
         (piece,) = cash.take([(pool, part)])
@@ -76,14 +79,10 @@ def _cross_border(cash: Holding, amount: Decimal, value: Decimal) -> None:
 def book_fx_trade(books: Books, entry: Entry) -> None:
     """One currency is sold for another: g at its value in base, which the one bought enters its pool at."""
     # Base currency is worth itself, sold or bought; between two others the rate used says what changed hands.
-    base_currency = books.terms.base_currency
-    worth = entry.target_amount if entry.target_currency == base_currency else entry.base(entry.gross)
-    sold = entry.gross if entry.currency == base_currency else worth
-    bought = entry.gross if entry.currency == base_currency else worth
-    if entry.target_currency == base_currency:
-        bought = entry.target_amount
-    _move(books, entry, entry.currency, -entry.gross, -sold)
-    _move(books, entry, entry.target_currency, entry.target_amount, bought)
+    to_base = entry.target_currency == books.terms.base_currency
+    worth = entry.target_amount if to_base else entry.base(entry.gross)
+    _move(books, entry, entry.currency, -entry.gross, -worth)
+    _move(books, entry, entry.target_currency, entry.target_amount, worth)
     books.report_costs(entry, books.cash(entry))
     move_cash(books, entry, -(entry.fee + entry.tax))
 

@@ -26,6 +26,7 @@ def book_split(books: Books, entry: Entry) -> None:
     held.split_ratio *= entry.ratio
     if _nothing_held(books, entry):
         return
+    held = books.security(entry)
     _scale(books, entry, held, entry.ratio_new, entry.ratio_old)
     books.report_costs(entry, held)
     move_cash(books, entry, -(entry.fee + entry.tax))
@@ -148,6 +149,8 @@ def _relieve_by_cash(books: Books, entry: Entry, held: Holding, amount: Decimal)
 
 
 def _fraction(lot: Lot, fraction: Decimal) -> Worth:
+    if not fraction:  # nothing of what is unknown is nothing
+        return NOTHING
     return Worth(rounded(lot.cost_basis * fraction), rounded(lot.cost_basis_base * fraction))
 
 
@@ -196,8 +199,11 @@ def _lowered(lot: Lot, share: Worth) -> Worth:
         return Worth(UNKNOWN, UNKNOWN)
     if share.local < 0:  # the fee was more than what came back: it is cost, of today
         return Worth(sign * share.local, sign * share.base)
-    if share.local < abs(lot.cost_basis):
-        return Worth(sign * share.local, rounded(lot.cost_basis_base * share.local / abs(lot.cost_basis)))
+    cost = sign * lot.cost_basis
+    if cost <= 0:  # a short that was opened at a loss has no cost to be raised
+        return NOTHING
+    if share.local < cost:
+        return Worth(sign * share.local, rounded(lot.cost_basis_base * share.local / cost))
     return Worth(lot.cost_basis, lot.cost_basis_base)
 
 

@@ -1,0 +1,137 @@
+"""What each holding was worth and gained, day after day: what contribution and attribution are made of.
+
+The gain of a holding on a day is what its value grew by, less what was put in and plus what was taken out, with its
+income less its fees and taxes: of all holdings together the day's result less its capital. What moves in kind moves at
+the value it has at the end of the day, as in the statement. Holdings are put together under names (their own, or that
+of a segment) while they are walked, so that a year of a hundred holdings in ten sectors is ten rows of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from portfolio.money import ZERO, exact
+from positions.analytics.contribution import DayGains
+from positions.analytics.days import Day
+from positions.analytics.history import History
+from positions.analytics.series import worths
+from positions.engine.lots import HoldingKey, Kind
+
+NameOf = Callable[[HoldingKey], str]
+_NO_RATE = "MISSING_FX_RATE"
+
+
+@dataclass(slots=True)
+class Part:
+    """The holdings under one name, by the number of the day: value at its end, gain and external inflow of the day.
+
+    Number 0 is the start of the period, of which only the value counts. In base; what cannot be told is UNKNOWN.
+    """
+
+    values: list[Decimal]
+    gains: list[Decimal]
+    inflows: list[Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A portfolio's days from the start of a period to its end, and their parts by name."""
+
+    days: Sequence[Day]
+    by_name: dict[str, Part]
+    missing: dict[int, str]
+    """Why something of a day is UNKNOWN, by the number of the day."""
+
+    def capital(self, number: int) -> Decimal:
+        """What worked in the portfolio on a day: the value at its start and what came in."""
+        return self.days[number - 1].value + self.days[number].inflow
+
+    def day_gains(self, first: int = 1, last: int | None = None) -> list[DayGains]:
+        """The days of these numbers, both included, as contribution wants them."""
+        until = len(self.days) - 1 if last is None else last
+        with exact():
+            return [
+                DayGains(
+                    date=self.days[number].date,
+                    capital=self.capital(number),
+                    gains={name: gain for name, part in self.by_name.items() if (gain := part.gains[number])},
+                    missing=self.missing.get(number) or self.days[number].missing or self.days[number - 1].missing,
+                )
+                for number in range(first, until + 1)
+            ]
+
+
+def parts_of(history: History, days: Sequence[Day], *, name_of: NameOf) -> Parts:
+    """The holdings put together by name, over days without a gap of which the first is the start of the period.
+
+    The history must reach from that first day to the last.
+    """
+    parts = Parts(days, {}, {})
+    with exact():
+        for key in history.timelines:
+            part = parts.by_name.setdefault(name_of(key), _nothing(len(days)))
+            if key.kind is Kind.SECURITY or history.cash_tracked:
+                _add_worth(parts, part, history, key)
+            _add_money(parts, part, history, key)
+        _add_moves(parts, history, name_of)
+    return parts
+
+
+def _nothing(count: int) -> Part:
+    return Part([ZERO] * count, [ZERO] * count, [ZERO] * count)
+
+
+def _add_worth(parts: Parts, part: Part, history: History, key: HoldingKey) -> None:
+    """Add the values of a holding, and what they grew by."""
+    values, gains, expected, before = part.values, part.gains, 0, ZERO
+    for number, worth in worths(history, key, parts.days[0].date, parts.days[-1].date):
+        value = worth.value
+        if worth.missing:
+            # The day after cannot be told either: it begins with what is unknown.
+            for day in (number, number + 1):
+                parts.missing.setdefault(day, worth.missing)
+        if number != expected and before:
+            gains[expected] -= before
+            before = ZERO
+        # Where nothing has changed it is the very same number, and the difference need not be worked out.
+        if number and (value is not before or value.is_nan()):
+            gains[number] += value - before
+        values[number] += value
+        expected, before = number + 1, value
+    if before and expected < len(gains):
+        gains[expected] -= before
+
+
+def _add_money(parts: Parts, part: Part, history: History, key: HoldingKey) -> None:
+    """Take off what was put in, add what was taken out, and what the holding earned and cost."""
+    start = parts.days[0].date
+    for earlier, state, date in history.timelines[key].changes(start, parts.days[-1].date):
+        number = (date - start).days
+        out_and_earned = state.grown("money_out_base", earlier) + state.grown("income_base", earlier)
+        in_and_spent = state.grown("money_in_base", earlier) + state.grown("fees_base", earlier)
+        gain = out_and_earned - in_and_spent - state.grown("taxes_base", earlier)
+        inflow = state.grown("inflow_base", earlier)
+        if gain.is_nan() or inflow.is_nan():
+            parts.missing.setdefault(number, _NO_RATE)
+        part.gains[number] += gain
+        part.inflows[number] += inflow
+
+
+def _add_moves(parts: Parts, history: History, name_of: NameOf) -> None:
+    """What came in kind was put in at its value; what went was taken out at it."""
+    start = parts.days[0].date
+    for value in history.moves_in(start, parts.days[-1].date):
+        number, worth = (value.move.date - start).days, value.worth
+        if worth.is_nan():
+            parts.missing.setdefault(number, _NO_RATE)
+        target_id, source_id = value.move.target_id, value.move.source_id
+        if target_id:
+            part = parts.by_name[name_of(HoldingKey(Kind.SECURITY, target_id))]
+            part.gains[number] -= worth
+            part.inflows[number] += ZERO if source_id else worth
+        if source_id:
+            # What leaves the portfolio is negative already.
+            taken = worth if target_id else -worth
+            parts.by_name[name_of(HoldingKey(Kind.SECURITY, source_id))].gains[number] += taken
