@@ -44,6 +44,7 @@ class Snapshot:
     """The last market price of a security on or before an earlier day: what a change of symbol carries."""
     provisional: frozenset[str] = frozenset()
     """Securities whose figures rest on attributes, of theirs or of the portfolio, that have not arrived yet."""
+    provisional_portfolio: bool = False
 
     def price_of(self, held: Holding) -> MarketPrice | None:
         """The market price of a security held; where it never had one, nor was traded, what its old symbol's was."""
@@ -82,9 +83,9 @@ def portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
 def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
     securities = [held for held in snapshot.holdings if held.key.kind is Kind.SECURITY]
     securities.sort(key=lambda held: held.key.security_id)
-    valued = [(held, _value(held, snapshot)) for held in securities]
+    valued = [(held, valuation_in(held, snapshot)) for held in securities]
     cash = sorted((h for h in snapshot.holdings if h.key.kind is Kind.CASH), key=lambda held: held.key.security_id)
-    balances = [(held, _cash_base(held, snapshot)) for held in cash] if snapshot.cash_tracked else []
+    balances = [(held, balance_base_in(held, snapshot)) for held in cash] if snapshot.cash_tracked else []
     securities_base = sum((valuation.market_value_base for _, valuation in valued), ZERO)
     cash_base = sum((base for _, base in balances), ZERO)
     value = securities_base + cash_base
@@ -110,7 +111,8 @@ def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
     }
 
 
-def _value(held: Holding, snapshot: Snapshot) -> Valuation:
+def valuation_in(held: Holding, snapshot: Snapshot) -> Valuation:
+    """What a security held is worth at the end of the day of the snapshot. Needs `portfolio.money.exact`."""
     security_id = held.key.security_id
     instrument = snapshot.instruments.get(security_id)
     return value_holding(
@@ -124,7 +126,8 @@ def _value(held: Holding, snapshot: Snapshot) -> Valuation:
     )
 
 
-def _cash_base(held: Holding, snapshot: Snapshot) -> Decimal:
+def balance_base_in(held: Holding, snapshot: Snapshot) -> Decimal:
+    """A balance in base at the rate of the day of the snapshot; UNKNOWN without one. Needs `portfolio.money.exact`."""
     if not held.quantity:
         return ZERO
     rate = snapshot.rates.market(held.currency, snapshot.base_currency, snapshot.as_of)

@@ -62,7 +62,7 @@ def offers(entries: Mapping[str, Sequence[LedgerEntry]], *, anew: Collection[str
 
     Of a portfolio that is booked anew its own stored OUTs and INs are left out: they come with its entries.
     """
-    named = {p: {_claim(p, entry).linked for entry in of_p if is_linked(entry)} for p, of_p in entries.items()}
+    named = {p: {claim_of(p, entry).linked for entry in of_p if is_linked(entry)} for p, of_p in entries.items()}
     outs = {out for of_portfolio in named.values() for out in of_portfolio}
     if not outs:
         return {}
@@ -86,7 +86,8 @@ def offers(entries: Mapping[str, Sequence[LedgerEntry]], *, anew: Collection[str
     }
 
 
-def _claim(portfolio_id: str, entry: LedgerEntry) -> Claim:
+def claim_of(portfolio_id: str, entry: LedgerEntry) -> Claim:
+    """What a linked TRANSFER_IN of the portfolio asks for."""
     linked = LegKey(entry.linked_portfolio_id or portfolio_id, entry.linked_transaction_id or "")
     leg = LegKey(portfolio_id, entry.transaction_id)
     assert entry.quantity is not None, "validation asks for the quantity"
@@ -114,7 +115,7 @@ def given_rows(books: Books, entries: Sequence[LedgerEntry]) -> list[Row]:
 
 def link_rows(books: Books, entries: Sequence[LedgerEntry]) -> list[Row]:
     """The linked INs among the entries, as rows of transfer_links."""
-    new = [_claim(books.terms.portfolio_id, entry) for entry in entries if is_linked(entry)]
+    new = [claim_of(books.terms.portfolio_id, entry) for entry in entries if is_linked(entry)]
     rivals = _by_out([*new, *(claim for claims in books.claims.values() for claim in claims)])
     rows: list[Row] = []
     for claim in new:
@@ -131,7 +132,7 @@ def _received(claim: Claim, given: Given | None, rivals: Sequence[Claim]) -> str
 
 def last_place(books: Books, entries: Sequence[LedgerEntry]) -> EntryKey:
     """The place of the last entry booked: its own, or that of the OUT (of any portfolio) which an IN stands behind."""
-    named = [_claim(books.terms.portfolio_id, entry).linked for entry in entries if is_linked(entry)]
+    named = [claim_of(books.terms.portfolio_id, entry).linked for entry in entries if is_linked(entry)]
     return max([key_of(entries[-1]), *(books.given[out].key for out in named if out in books.given)])
 
 

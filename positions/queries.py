@@ -11,14 +11,15 @@ from functools import partial
 from django.db import connection
 from django.db import transaction as db_transaction
 
-from portfolio.models import Portfolio, PortfolioChange
+from portfolio.models import CostBasisMethod, Portfolio, PortfolioChange
 from portfolio.money import ONE
 from positions.engine.lots import Holding, Kind
 from positions.engine.valuation import MarketPrice
-from positions.figures import Snapshot
+from positions.figures import Snapshot, provisional_ones
 from positions.market import instrument_terms, market, touched_by_market
 from positions.models import BookingException, PortfolioState
 from positions.storage import FIGURES, holding_of
+from transactions.queries import first_recorded_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ def state_of(*, portfolio_id: str) -> PortfolioState:
         state = state or PortfolioState(portfolio_id=portfolio_id)
         settings = Portfolio.objects.filter(portfolio_id=portfolio_id).first()
         state.base_currency = settings.base_currency if settings else ""
+        state.cost_basis_method = settings.cost_basis_method if settings else CostBasisMethod.FIFO
+        state.provisional = settings is None
     return state
 
 
@@ -56,21 +59,33 @@ def pending_of(*, state: PortfolioState, mark: PortfolioChange) -> Pending | Non
     return None
 
 
+def known_by_the_rows(*, state: PortfolioState, mark: PortfolioChange, settled: datetime.datetime) -> datetime.datetime:
+    """The moment as known at which the stored rows stand: a settled one, moved to just before what they are owed."""
+    if mark.change_seq > state.computed_seq:
+        owed = first_recorded_after(portfolio_id=state.portfolio_id, change_seq=state.computed_seq)
+        return settled if owed is None else min(settled, owed - datetime.timedelta(microseconds=1))
+    # What was recorded since the moment was settled is in the rows, and nothing is recorded before it any more.
+    return max(settled, mark.recorded_at)
+
+
 def snapshot_of(*, state: PortfolioState, as_of: datetime.date) -> Snapshot:
     """The portfolio at the end of a day: what the rows say was held, and what was quoted then."""
     holdings = _holdings(state, as_of)
     market.refresh()
-    securities = [held for held in holdings if held.key.kind is Kind.SECURITY]
+    securities = [held.key.security_id for held in holdings if held.key.kind is Kind.SECURITY]
+    instruments = instrument_terms(securities)
     # Not the settings of today: what was submitted since is pending, and the rows are in the currency of before.
     return Snapshot(
         base_currency=state.base_currency,
         as_of=as_of,
         cash_tracked=state.cash_tracked,
         holdings=holdings,
-        market_prices=_market_prices(state.portfolio_id, [held.key.security_id for held in securities], as_of),
-        instruments=instrument_terms([held.key.security_id for held in securities]),
+        market_prices=_market_prices(state.portfolio_id, securities, as_of),
+        instruments=instruments,
         rates=market.rates,
         quotes_before=partial(_market_price, state.portfolio_id),
+        provisional=provisional_ones(securities, instruments, portfolio_unknown=state.provisional),
+        provisional_portfolio=state.provisional,
     )
 
 

@@ -9,6 +9,9 @@ from rest_framework import serializers
 
 from positions.figures import figure
 
+LOT_ORDER = ("security_id", "acquisition_date", "acquisition_time_us", "opening_transaction_id", "id")
+DISPOSAL_ORDER = ("disposal_date", "closing_transaction_id", "security_id", "piece", "id")
+
 _UNAVAILABLE = {
     "type": "object",
     "properties": {"unavailable": {"type": "string"}, "detail": {"type": "string"}},
@@ -80,13 +83,37 @@ class TotalsSerializer(serializers.Serializer[Any]):
 
 
 class ExceptionSerializer(serializers.Serializer[Any]):
-    """A transaction left out of the positions, or booked otherwise than it asked."""
+    """A transaction left out of the positions, or booked otherwise than it asked, and the money it is about."""
 
     code = serializers.CharField()
     transaction_id = serializers.CharField()
     security_id = serializers.CharField(allow_null=True)
     quantity = FigureField(allow_null=True)
     detail = serializers.CharField()
+    amount = FigureField(allow_null=True, help_text="the gross amount; null where the transaction has none of its own")
+    currency = serializers.CharField(allow_null=True, help_text="of the amount: the money of the trade")
+    amount_base = FigureField(allow_null=True)
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    """Something that somebody should look at; it goes as soon as its reason does."""
+
+    code = serializers.CharField()
+    portfolio_id = serializers.CharField()
+    transaction_id = serializers.CharField(allow_null=True)
+    security_id = serializers.CharField(allow_null=True)
+    currency = serializers.CharField(allow_null=True)
+    amount = FigureField(allow_null=True, help_text="the money it affects, in `currency`")
+    amount_base = FigureField(allow_null=True)
+    detail = serializers.CharField()
+
+
+class FindingPageSerializer(serializers.Serializer[Any]):
+    """Findings by portfolio. A page may be short, or empty, and have a `next` all the same."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True, help_text="always null: the list only goes on")
+    results = FindingSerializer(many=True)
 
 
 class PendingSerializer(serializers.Serializer[Any]):
@@ -102,12 +129,14 @@ class PortfolioPositionsSerializer(serializers.Serializer[Any]):
     portfolio_id = serializers.CharField()
     base_currency = serializers.CharField()
     as_of = serializers.DateField()
-    cost_method = serializers.CharField()
+    known_at = serializers.DateTimeField(help_text="the moment used")
+    cost_method = serializers.CharField(help_text="the cost method used")
     pending = PendingSerializer(allow_null=True)
     positions = PositionSerializer(many=True)
     cash = CashSerializer(many=True)
     totals = TotalsSerializer()
     exceptions = ExceptionSerializer(many=True)
+    findings = FindingSerializer(many=True, help_text="of the figures; those of the ledger: /data-quality/")
 
 
 class LotSerializer(serializers.Serializer[Any]):
@@ -157,6 +186,10 @@ class PositionDaySerializer(serializers.Serializer[Any]):
 class PositionDetailSerializer(serializers.Serializer[Any]):
     """One position, and how it came to be."""
 
+    portfolio_id = serializers.CharField()
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField(help_text="the moment used")
+    cost_method = serializers.CharField(help_text="the cost method used")
     position = PositionSerializer()
     history = PositionDaySerializer(many=True)
     lots = LotSerializer(many=True)

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from positions.api import DisposalList, Evaluation, LotList, PositionDetail, PositionList
+from positions.api import Evaluation, PositionDetail, PositionList
+from positions.api_lists import DisposalList, LotList
+from positions.api_periods import PerformanceView, StatementView
+from positions.api_quality import DataQuality
+from positions.api_valuations import ValuationList
 
 urlpatterns = [
     path("portfolios/<str:portfolio_id>/positions/", PositionList.as_view(), name="positions"),
     path("portfolios/<str:portfolio_id>/positions/<str:security_id>/", PositionDetail.as_view(), name="position"),
     path("portfolios/<str:portfolio_id>/lots/", LotList.as_view(), name="lots"),
     path("portfolios/<str:portfolio_id>/disposals/", DisposalList.as_view(), name="disposals"),
+    path("portfolios/<str:portfolio_id>/valuations/", ValuationList.as_view(), name="valuations"),
+    path("data-quality/", DataQuality.as_view(), name="data-quality"),
+    path("portfolios/<str:portfolio_id>/statement/", StatementView.as_view(), name="statement"),
+    path("portfolios/<str:portfolio_id>/performance/", PerformanceView.as_view(), name="performance"),
     path("evaluate/", Evaluation.as_view(), name="evaluate"),
 ]

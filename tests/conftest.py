@@ -8,7 +8,9 @@ import pytest
 
 from ingestion.permission import forget_leaves
 from portfolio.authentication import forget_tokens
+from positions.believed import forget_tables
 from positions.market import market
+from positions.variants import forget_variants
 
 
 @pytest.fixture(scope="session")
@@ -21,5 +23,7 @@ def kafka_bootstrap_servers() -> str:
 def forgetful() -> None:
     """Every test starts with nothing remembered: another test's database is another database."""
     market.forget()
+    forget_tables()
+    forget_variants()
     forget_tokens()
     forget_leaves()

@@ -23,15 +23,19 @@ from portfolio.streaming.messages import (
     PositionCalculation,
     RawTransaction,
     SubmittedTransaction,
+    ValuationCalculation,
+    ValuationCalculationDone,
     encode,
 )
 from positions.links import wake_followers
 from positions.operations import calculate_positions
 from positions.storage import TABLES
+from positions.valuations import calculate_valuations
 from transactions.operations import record_transactions
 
 NOW = datetime.datetime(2025, 6, 1, 12, tzinfo=datetime.UTC)
 _offsets = itertools.count()
+_VALUED = ("daily_valuations", "valuation_states")
 
 
 def received(message: Message) -> Received:
@@ -41,7 +45,7 @@ def received(message: Message) -> Received:
 
 
 def record(
-    *submissions: SubmittedTransaction, submitted_by: str | None = None, now: datetime.datetime = NOW
+    *submissions: SubmittedTransaction, submitted_by: str | None = None, now: datetime.datetime | None = NOW
 ) -> Handled:
     """One batch of consume_transactions."""
     batch = [received(RawTransaction(transaction=one, submitted_by=submitted_by)) for one in submissions]
@@ -49,7 +53,7 @@ def record(
         return record_transactions(batch, now=now)
 
 
-def record_reference(*messages: Message, now: datetime.datetime = NOW) -> Handled:
+def record_reference(*messages: Message, now: datetime.datetime | None = NOW) -> Handled:
     """One batch of consume_market_data."""
     with db_transaction.atomic():
         return record_market_data([received(message) for message in messages], now=now)
@@ -67,6 +71,29 @@ def calculate(*portfolio_ids: str, rebuild: bool = False) -> None:
     followers = [news.portfolio_id for news in wake_followers(requests, now=NOW)]
     if followers:
         calculate(*followers)
+
+
+def value(*portfolio_ids: str, now: datetime.datetime = NOW) -> list[ValuationCalculationDone]:
+    """One batch of calculate_valuations, for the portfolios named or all."""
+    asked = portfolio_ids or tuple(PortfolioChange.objects.values_list("portfolio_id", flat=True))
+    requests = {p: ValuationCalculation(portfolio_id=p, requested_seq=2**62) for p in asked}
+    dones = calculate_valuations(requests, now=now)
+    for done in dones:
+        assert done.error is None, done.error
+    return dones
+
+
+def days_of(portfolio_id: str) -> dict[datetime.date, tuple[Any, ...]]:
+    """The daily valuations of a portfolio as stored, by day; decimals by value."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT valuation_date, value, securities, cash, inflow, outflow, income, fees, taxes, fees_in_cost, flags,
+                missing FROM daily_valuations WHERE portfolio_id = %s ORDER BY valuation_date
+            """,
+            [portfolio_id],
+        )
+        return {row[0]: tuple(map(_comparable, row[1:])) for row in cursor.fetchall()}
 
 
 def rows_of(portfolio_id: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -94,7 +121,7 @@ def _comparable(value: Any) -> Any:
 def forget(portfolio_ids: Iterable[str]) -> None:
     """Empty the ledger and everything computed from it, for a second try within one test."""
     with connection.cursor() as cursor:
-        for table in ("transactions", "portfolio_changes", "portfolio_states", *TABLES):
+        for table in ("transactions", "portfolio_changes", "portfolio_states", "position_changes", *_VALUED, *TABLES):
             cursor.execute(f"DELETE FROM {table} WHERE portfolio_id = ANY(%s)", [list(portfolio_ids)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -101,3 +101,73 @@ def effective(versions: Sequence[LedgerEntry]) -> list[LedgerEntry]:
         if standing is None or entry.version > standing.version:
             highest[entry.transaction_id] = entry
     return [entry for entry in highest.values() if entry.status != "CANCELLED"]
+
+
+# --- what counted then --------------------------------------------------------------------------------------------
+
+
+_COUNTED = """
+    t.status = 'BOOKED' AND t.transaction_date <= %(until)s
+    AND (%(known_at)s::timestamptz IS NULL OR t.recorded_at <= %(known_at)s::timestamptz)
+    AND NOT EXISTS (
+        SELECT FROM transactions AS higher
+        WHERE higher.portfolio_id = t.portfolio_id AND higher.transaction_id = t.transaction_id
+          AND higher.version > t.version
+          AND (%(known_at)s::timestamptz IS NULL OR higher.recorded_at <= %(known_at)s::timestamptz)
+    )
+"""
+
+
+def counting(
+    *,
+    portfolio_ids: Collection[str],
+    until: datetime.date,
+    known_at: datetime.datetime | None = None,
+    transaction_ids: Collection[str] | None = None,
+) -> dict[str, list[LedgerEntry]]:
+    """What counts of each portfolio's ledger (or counted at a moment), traded up to a day: of every id the highest
+    version that was recorded, unless it is cancelled. Of all ids, or of those named.
+    """
+    named = "" if transaction_ids is None else "AND t.transaction_id = ANY(%(transaction_ids)s)"
+    ledgers: dict[str, list[LedgerEntry]] = {portfolio_id: [] for portfolio_id in portfolio_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_FIELDS} FROM transactions AS t WHERE t.portfolio_id = ANY(%(ids)s) {named} AND {_COUNTED}",  # noqa: S608 - as above
+            {
+                "ids": list(portfolio_ids),
+                "transaction_ids": list(transaction_ids or ()),
+                "until": until,
+                "known_at": known_at,
+            },
+        )
+        for fields in cursor.fetchall():
+            ledgers[fields[0]].append(_entry(fields))
+    return ledgers
+
+
+def counting_links(
+    *,
+    outs: Collection[tuple[str, str]],
+    until: datetime.date,
+    known_at: datetime.datetime | None = None,
+) -> list[LedgerEntry]:
+    """The TRANSFER_INs of all portfolios that count (or counted at a moment) and name one of these transactions, each
+    known by its portfolio and id.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {_FIELDS}
+            FROM unnest(%(portfolios)s::text[], %(ids)s::text[]) AS named(portfolio_id, transaction_id)
+            JOIN transactions AS t ON t.linked_portfolio_id = named.portfolio_id
+                                  AND t.linked_transaction_id = named.transaction_id
+            WHERE t.linked_transaction_id IS NOT NULL AND t.transaction_type = 'TRANSFER_IN' AND {_COUNTED}
+            """,  # noqa: S608 - as above
+            {
+                "portfolios": [portfolio_id for portfolio_id, _ in outs],
+                "ids": [transaction_id for _, transaction_id in outs],
+                "until": until,
+                "known_at": known_at,
+            },
+        )
+        return [_entry(fields) for fields in cursor.fetchall()]

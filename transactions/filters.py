@@ -7,6 +7,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 
+from portfolio.reading import moment_used
 from portfolio.transaction_types import TRANSACTION_TYPES
 from transactions.models import Transaction
 from transactions.queries import effective, every_version
@@ -33,7 +34,8 @@ class TransactionFilter(django_filters.FilterSet):
         help_text="effective (if left out): of each transaction the version that counts; all: every one",
     )
     known_at = django_filters.IsoDateTimeFilter(
-        help_text="as the ledger stood at this moment (RFC 3339): only what had been recorded by then"
+        help_text="as the ledger stood at this moment (RFC 3339): only what had been recorded by then; a moment with a"
+        " writer still in flight is moved before it"
     )
 
     class Meta:
@@ -42,7 +44,8 @@ class TransactionFilter(django_filters.FilterSet):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         given = self.form.cleaned_data
-        status, known_at = given["status"], given["known_at"]
+        status = given["status"]
+        known_at = given["known_at"] and moment_used(self.request, given["known_at"])
         rows = queryset
         for name in self.filters:
             if name not in ("status", "versions", "known_at"):

@@ -80,6 +80,11 @@ class Transaction(models.Model):
         indexes = [
             models.Index(fields=["portfolio_id", "change_seq"], name="transactions_by_change_seq"),
             models.Index(fields=["portfolio_id", "transaction_date"], name="transactions_by_trade_date"),
+            models.Index(
+                fields=["linked_portfolio_id", "linked_transaction_id"],
+                condition=Q(linked_transaction_id__isnull=False),
+                name="transactions_by_link",
+            ),
         ]
 
     def __str__(self) -> str:

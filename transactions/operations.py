@@ -32,12 +32,13 @@ class _New(msgspec.Struct, frozen=True, gc=False):
     submitted_by: str
 
 
-def record_transactions(received: Sequence[Received], *, now: datetime.datetime) -> Handled:
+def record_transactions(received: Sequence[Received], *, now: datetime.datetime | None = None) -> Handled:
     """Keep every record that is new; announce every portfolio of the batch, also where nothing was new.
 
     What comes back to be set aside: a record of somebody who may not write to its portfolio (`NOT_OWNER`), and one
     whose id and version stand in the ledger with other content (`CONFLICT`), with the content that stands. Equal
-    content is a duplicate and has no effect. Runs in the caller's database transaction.
+    content is a duplicate and has no effect. Runs in the caller's database transaction. The rows are dated by the
+    database's clock, read under the marks' locks; a moment given as `now` stands in for it.
     """
     assert connection.in_atomic_block, "the marks' locks must last until the rows are committed"
     look_up_by_key()

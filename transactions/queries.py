@@ -53,6 +53,12 @@ def versions_of(*, portfolio_id: str, transaction_id: str) -> QuerySet[Transacti
     return Transaction.objects.filter(portfolio_id=portfolio_id, transaction_id=transaction_id).order_by("version")
 
 
+def first_recorded_after(*, portfolio_id: str, change_seq: int) -> datetime.datetime | None:
+    """When the first version was recorded that the portfolio's ledger has gained after a change_seq; None if none."""
+    rows = Transaction.objects.filter(portfolio_id=portfolio_id, change_seq__gt=change_seq).order_by("change_seq")
+    return rows.values_list("recorded_at", flat=True).first()
+
+
 @contextmanager
 def few_rows() -> Iterator[None]:
     """Within, the database is told that a page is read and not a table.

@@ -28,6 +28,7 @@ ROWS = [
     factories.ReferenceVersionFactory,
     factories.PriceFactory,
     factories.FxRateFactory,
+    factories.BenchmarkWeightFactory,
     factories.DeadLetterFactory,
     factories.StoppedWorkerFactory,
 ]

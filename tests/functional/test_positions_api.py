@@ -181,7 +181,13 @@ def test_nobody_reads_anothers_portfolio(held, path):
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [({"as_of": "yesterday"}, "as_of"), ({"cost_method": "LIFO"}, "cost_method"), ({"closed": "x"}, "closed")],
+    [
+        ({"as_of": "yesterday"}, "as_of"),
+        ({"cost_method": "BEST"}, "cost_method"),
+        ({"closed": "x"}, "closed"),
+        ({"known_at": "noon"}, "known_at"),
+        ({"asof": "2025-01-01"}, "asof"),
+    ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_by_name(client, held, query, named):
     answer = client.get("/api/v1/portfolios/P1/positions/", query)
@@ -268,7 +274,24 @@ def test_a_quote_between_a_split_and_its_reverse_is_read_in_the_units_of_its_day
 
 @pytest.mark.parametrize("path", ["positions/AAPL/", "lots/", "disposals/"])
 def test_a_question_is_never_passed_over_in_silence(client, held, path):
-    answer = client.get(f"/api/v1/portfolios/P1/{path}", {"as_of": "2025-01-15"})
+    answer = client.get(f"/api/v1/portfolios/P1/{path}", {"on": "2025-01-15"})
 
     assert answer.status_code == 422
-    assert "as_of" in answer.content.decode()
+    assert "on" in answer.json()["detail"]
+
+
+def test_a_what_if_has_limits_of_its_own_and_names_them(client, settings):
+    deposit = {"transaction_type": "DEPOSIT", "transaction_date": "2025-01-02", "currency": "USD"}
+    history = [{**deposit, "transaction_id": f"D{n}", "gross_transaction_amount": 1} for n in range(3)]
+    body = {"portfolio": {"base_currency": "USD"}, "transactions": history}
+    settings.EVALUATE_RECORDS_MAX = 2
+    too_many = client.post("/api/v1/evaluate/", body, format="json")
+    settings.EVALUATE_RECORDS_MAX = 3
+    enough = client.post("/api/v1/evaluate/", body, format="json")
+    settings.EVALUATE_BODY_BYTES_MAX = 100
+    too_large = client.post("/api/v1/evaluate/", body, format="json")
+
+    assert (too_many.status_code, too_large.status_code, enough.status_code) == (422, 413, 200)
+    assert "2 at most" in too_many.json()["errors"][0]["detail"]
+    assert "100 at most" in too_large.json()["detail"]
+    assert enough.json()["totals"]["value"] == "3"

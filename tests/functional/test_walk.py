@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ from portfolio.streaming.messages import (
     TransactionsRecorded,
     encode,
 )
+from positions.models import DailyValuation
 from tests.pipeline import rows_of
 from tests.system import MANAGE, System, eventually, running_system
 from transactions.models import Transaction
@@ -75,6 +76,41 @@ def test_the_smallest_transaction_is_on_the_topic_in_the_table_in_the_admin_and_
     (row,) = Transaction.objects.filter(portfolio_id="PORT001")
     assert (row.transaction_id, row.version, row.quantity, row.trade_fee) == ("TRN001", 1, 10, 5)
     assert "TRN001" in admin_page(system, "/admin/transactions/transaction/?q=PORT001")
+
+
+def test_daily_values_follow_trades_and_a_corrected_close_follows_into_them(system: System):
+    trade = {**SMALLEST, "portfolio_id": "VALUED", "instrument_id": "VALUE-1"}
+    receipt = system.client.post("/ingest/transaction", json.dumps(trade).encode())
+    assert receipt["status"] == "accepted"
+    first = stored_value("VALUED", "2025-01-15")
+    # Not tracked: the holding alone, 10 at the own 150.
+    assert eventually(first, timeout_s=WALK_TIMEOUT_S, what="the value of the day") == Decimal(1500)
+    for version, price in ((1, "160"), (2, "170")):
+        quote = {"security_id": "VALUE-1", "price_date": "2025-01-20", "price": price, "currency": "USD"}
+        prices = {"market_prices": [{**quote, "version": version}]}
+        system.client.post("/ingest/market-prices", json.dumps(prices).encode())
+        eventually(
+            lambda value=Decimal(price) * 10: stored_value("VALUED", "2025-01-21")() == value,
+            timeout_s=WALK_TIMEOUT_S,
+            what=f"the value at {price}",
+        )
+    answer = system.client.get("/api/v1/portfolios/VALUED/valuations/?start=2025-01-19&end=2025-01-20")
+    assert [(row["date"], row["value"]) for row in answer["results"]] == [
+        ("2025-01-19", "1500"),
+        ("2025-01-20", "1700"),
+    ]
+    (kinds,) = {tuple(sorted(row["kind"] for row in calculations(system, "VALUED")))}
+    assert kinds == ("POSITIONS", "VALUATIONS")
+
+
+def stored_value(portfolio_id: str, day: str) -> Callable[[], Decimal | None]:
+    rows = DailyValuation.objects.filter(portfolio_id=portfolio_id, valuation_date=day)
+    return lambda: rows.all().values_list("value", flat=True).first()
+
+
+def calculations(system: System, portfolio_id: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = system.client.get(f"/api/v1/calculations/?portfolio_id={portfolio_id}")["results"]
+    return found
 
 
 def test_the_order_and_the_number_of_times_records_arrive_change_no_figure(system: System):

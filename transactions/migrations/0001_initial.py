@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'transactions',
-                'indexes': [models.Index(fields=['portfolio_id', 'change_seq'], name='transactions_by_change_seq'), models.Index(fields=['portfolio_id', 'transaction_date'], name='transactions_by_trade_date')],
+                'indexes': [models.Index(fields=['portfolio_id', 'change_seq'], name='transactions_by_change_seq'), models.Index(fields=['portfolio_id', 'transaction_date'], name='transactions_by_trade_date'), models.Index(condition=models.Q(('linked_transaction_id__isnull', False)), fields=['linked_portfolio_id', 'linked_transaction_id'], name='transactions_by_link')],
                 'constraints': [models.UniqueConstraint(fields=('portfolio_id', 'transaction_id', 'version'), name='a_version_is_recorded_once'), models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='versions_count_from_one'), models.CheckConstraint(condition=models.Q(('trade_fee__gte', 0), ('tax__gte', 0), models.Q(('quantity', None), ('quantity__gte', 0), _connector='OR'), models.Q(('price', None), ('price__gte', 0), _connector='OR'), models.Q(('gross_transaction_amount', None), ('gross_transaction_amount__gte', 0), _connector='OR')), name='amounts_are_submitted_unsigned'), models.CheckConstraint(condition=models.Q(('transaction_fx_rate', None), ('transaction_fx_rate__gt', 0), _connector='OR'), name='a_deal_rate_is_positive')],
             },
         ),

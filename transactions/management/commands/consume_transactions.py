@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 
 from portfolio.streaming.commands import ConsumerCommand
@@ -19,4 +18,4 @@ class Command(ConsumerCommand):
     topics = (RawTransaction.TOPIC,)
 
     def handle_batch(self, received: Sequence[Received]) -> Handled:
-        return record_transactions(received, now=datetime.datetime.now(datetime.UTC))
+        return record_transactions(received)
