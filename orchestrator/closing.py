@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
 
-from orchestrator.models import Calculation
+from orchestrator.models import NO_DATE
+from orchestrator.requests import Task
 
 ERROR_CHARACTERS_MAX = 2_000
 
 
-def close_succeeded(succeeded: Mapping[str, tuple[int, int]], *, now: datetime.datetime) -> None:
-    """Raise what is done of each portfolio to the change_seq and market_seq given; close what that reaches."""
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far dones say a calculation is: the change_seq, the market_seq, and of valuations the day."""
+
+    seq: int = 0
+    market_seq: int = 0
+    day: datetime.date = NO_DATE
+
+    def and_also(self, seq: int, market_seq: int, day: datetime.date) -> Reached:
+        """Each as far as either says."""
+        return Reached(max(self.seq, seq), max(self.market_seq, market_seq), max(self.day, day))
+
+
+def close_succeeded(succeeded: Mapping[Task, Reached], *, now: datetime.datetime) -> None:
+    """Raise what is done of each calculation to what its dones have reached; close what that answers."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE calculations AS c SET
                 done_seq = d.done_seq,
                 done_market_seq = d.done_market_seq,
+                done_date = d.done_date,
                 done_at = %(now)s,
                 state = CASE WHEN d.closes THEN 'IDLE' ELSE c.state END,
                 attempts = CASE WHEN d.closes THEN 0 ELSE c.attempts END,
@@ -28,39 +44,48 @@ def close_succeeded(succeeded: Mapping[str, tuple[int, int]], *, now: datetime.d
                 error = CASE WHEN d.closes THEN '' ELSE c.error END,
                 not_before = CASE WHEN d.closes THEN NULL ELSE c.not_before END,
                 requested_at = CASE
-                    WHEN d.closes AND (c.requested_seq > d.done_seq OR c.requested_market_seq > d.done_market_seq)
-                        THEN c.dispatched_at  -- what is still owed was requested after that
+                    WHEN d.closes AND (
+                        c.requested_seq > d.done_seq
+                        OR c.requested_market_seq > d.done_market_seq
+                        OR c.requested_date > d.done_date
+                    ) THEN c.dispatched_at  -- what is still owed was requested after that
                     ELSE c.requested_at
                 END
             FROM (
-                SELECT id, done_seq, done_market_seq,
-                    dispatched_seq <= done_seq AND dispatched_market_seq <= done_market_seq AS closes
+                SELECT *,
+                    dispatched_seq <= done_seq
+                        AND dispatched_market_seq <= done_market_seq
+                        AND dispatched_date <= done_date AS closes
                 FROM (
-                    SELECT c.id, c.dispatched_seq, c.dispatched_market_seq,
+                    SELECT c.id, c.dispatched_seq, c.dispatched_market_seq, c.dispatched_date,
                         greatest(c.done_seq, told.seq) AS done_seq,
-                        greatest(c.done_market_seq, told.market_seq) AS done_market_seq
-                    FROM calculations AS c
-                    JOIN unnest(%(portfolio_ids)s::text[], %(seqs)s::bigint[], %(market_seqs)s::bigint[])
-                        AS told (portfolio_id, seq, market_seq) ON told.portfolio_id = c.portfolio_id
-                    WHERE c.kind = %(kind)s AND (told.seq > c.done_seq OR told.market_seq > c.done_market_seq)
+                        greatest(c.done_market_seq, told.market_seq) AS done_market_seq,
+                        greatest(c.done_date, told.day) AS done_date
+                    FROM unnest(
+                        %(portfolio_ids)s::text[], %(kinds)s::text[],
+                        %(seqs)s::bigint[], %(market_seqs)s::bigint[], %(days)s::date[]
+                    ) AS told (portfolio_id, kind, seq, market_seq, day)
+                    JOIN calculations AS c ON c.portfolio_id = told.portfolio_id AND c.kind = told.kind
+                    WHERE told.seq > c.done_seq OR told.market_seq > c.done_market_seq OR told.day > c.done_date
                 ) AS raised
             ) AS d
             WHERE c.id = d.id
             """,
             {
-                "portfolio_ids": list(succeeded),
-                "seqs": [seq for seq, _ in succeeded.values()],
-                "market_seqs": [market_seq for _, market_seq in succeeded.values()],
-                "kind": Calculation.Kind.POSITIONS,
+                "portfolio_ids": [task.portfolio_id for task in succeeded],
+                "kinds": [task.kind.value for task in succeeded],
+                "seqs": [reached.seq for reached in succeeded.values()],
+                "market_seqs": [reached.market_seq for reached in succeeded.values()],
+                "days": [reached.day for reached in succeeded.values()],
                 "now": now,
             },
         )
 
 
-def note_failed(failed: Mapping[str, str], *, now: datetime.datetime) -> None:
-    """Mark the dispatches outstanding of these portfolios as failed, each with its error, and say when to try again.
+def note_failed(failed: Mapping[Task, str], *, now: datetime.datetime) -> None:
+    """Mark the dispatches outstanding of these calculations as failed, each with its error, and say when to try again.
 
-    It counts against a portfolio only where all that is requested of it was tried.
+    It counts against a calculation only where all that is requested of it was tried.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -74,18 +99,20 @@ def note_failed(failed: Mapping[str, str], *, now: datetime.datetime) -> None:
                     + interval '1 second' * least(%(pause_s)s * 2 ^ least(c.failures + 1, 20), %(pause_max_s)s)
             FROM (
                 SELECT c.id, told.error,  -- what was requested since the dispatch has not been tried yet
-                    c.requested_seq = c.dispatched_seq AND c.requested_market_seq = c.dispatched_market_seq AS is_tried
-                FROM calculations AS c
-                JOIN unnest(%(portfolio_ids)s::text[], %(errors)s::text[]) AS told (portfolio_id, error)
-                    ON told.portfolio_id = c.portfolio_id
-                WHERE c.kind = %(kind)s AND c.state = 'DISPATCHED'
+                    c.requested_seq = c.dispatched_seq
+                        AND c.requested_market_seq = c.dispatched_market_seq
+                        AND c.requested_date = c.dispatched_date AS is_tried
+                FROM unnest(%(portfolio_ids)s::text[], %(kinds)s::text[], %(errors)s::text[])
+                    AS told (portfolio_id, kind, error)
+                JOIN calculations AS c ON c.portfolio_id = told.portfolio_id AND c.kind = told.kind
+                WHERE c.state = 'DISPATCHED'
             ) AS f
             WHERE c.id = f.id
             """,
             {
-                "portfolio_ids": list(failed),
+                "portfolio_ids": [task.portfolio_id for task in failed],
+                "kinds": [task.kind.value for task in failed],
                 "errors": [error.replace("\0", " ")[:ERROR_CHARACTERS_MAX] for error in failed.values()],
-                "kind": Calculation.Kind.POSITIONS,
                 "pause_s": settings.RETRY_PAUSE_S,
                 "pause_max_s": settings.RETRY_PAUSE_MAX_S,
                 "now": now,

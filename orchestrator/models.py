@@ -9,15 +9,20 @@ from django.db.models import F, Q
 
 from portfolio.models import Id
 
+NO_DATE = datetime.date.min
+
 
 class Calculation(models.Model):
     """The calculations of one kind for one portfolio, as counters that only rise.
 
-    Owed is `requested_seq` > `done_seq`, or the same of the market's; on its way is what was dispatched and is not yet
-    done. `requested_at` is since when something is owed. `attempts` counts the dispatches since the last success,
-    those that nobody answered too: the more there were, the longer an answer is waited for. `failures` counts how often
-    a calculator said that it could not, since the last success, the last new request or a person's asking again: after
-    a number of them no more is tried. `not_before` is set exactly while the calculation has failed.
+    Of positions `*_seq` is the portfolio's change_seq; of valuations it is the change_seq that the positions under them
+    were computed from, and `*_date` is the day up to which they go (`NO_DATE` where none was asked for yet).
+
+    Owed is `requested_seq` > `done_seq`, or the same of the market's or of the day; on its way is what was dispatched
+    and is not yet done. `requested_at` is since when something is owed. `attempts` counts the dispatches since the last
+    success, those that nobody answered too: the more there were, the longer an answer is waited for. `failures` counts
+    how often a calculator said that it could not, since the last success, the last new request or a person's asking
+    again: after a number of them no more is tried. `not_before` is set exactly while the calculation has failed.
 
     Of the columns that change with every calculation none is in an index or in an index's condition: such updates stay
     in their page (0002 leaves room there) and write no index entry. `not_before` may be indexed, since it only changes
@@ -42,6 +47,9 @@ class Calculation(models.Model):
     dispatched_market_seq = models.BigIntegerField(db_default=0)
     done_seq = models.BigIntegerField(db_default=0)
     done_market_seq = models.BigIntegerField(db_default=0)
+    requested_date = models.DateField(default=NO_DATE, db_default=NO_DATE)
+    dispatched_date = models.DateField(default=NO_DATE, db_default=NO_DATE)
+    done_date = models.DateField(default=NO_DATE, db_default=NO_DATE)
     interests_seq = models.BigIntegerField(db_default=0, help_text="the computed_seq of the interests known here")
     attempts = models.PositiveIntegerField(db_default=0)
     failures = models.PositiveIntegerField(db_default=0)
@@ -57,7 +65,8 @@ class Calculation(models.Model):
             models.UniqueConstraint(fields=["portfolio_id", "kind"], name="a_portfolio_has_one_calculation_a_kind"),
             models.CheckConstraint(
                 condition=Q(dispatched_seq__lte=F("requested_seq"))
-                & Q(dispatched_market_seq__lte=F("requested_market_seq")),
+                & Q(dispatched_market_seq__lte=F("requested_market_seq"))
+                & Q(dispatched_date__lte=F("requested_date")),
                 name="what_is_dispatched_was_requested",
             ),
             models.CheckConstraint(
@@ -74,7 +83,11 @@ class Calculation(models.Model):
     @property
     def pending(self) -> bool:
         """Whether something is owed: requested and not yet done."""
-        return self.requested_seq > self.done_seq or self.requested_market_seq > self.done_market_seq
+        return (
+            self.requested_seq > self.done_seq
+            or self.requested_market_seq > self.done_market_seq
+            or self.requested_date > self.done_date
+        )
 
     def wait(self, *, now: datetime.datetime) -> datetime.timedelta | None:
         """From the request to its done, or until now while it is pending; None where nothing was ever requested."""
@@ -85,11 +98,16 @@ class Calculation(models.Model):
 
 
 class Interest(models.Model):
-    """A portfolio's figures depend on a security or a currency, from a date on."""
+    """A portfolio's figures depend on a security or a currency, from a date on.
+
+    The positions' calculator tells both. `QUOTE` is a currency that prices of the securities are quoted in though
+    nothing is held in it: the valuations' calculator comes upon it, and only values depend on it.
+    """
 
     class Kind(models.TextChoices):
         SECURITY = "SECURITY"
         CURRENCY = "CURRENCY"
+        QUOTE = "QUOTE"
 
     portfolio_id = Id()
     kind = models.CharField(max_length=8, choices=Kind)

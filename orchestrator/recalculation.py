@@ -89,7 +89,7 @@ def _forgive(portfolio_ids: Collection[str], now: datetime.datetime) -> None:
             FROM (
                 SELECT id FROM calculations
                 WHERE portfolio_id = ANY(%s::text[]) AND (state = 'FAILED' OR failures > 0)
-                ORDER BY portfolio_id FOR NO KEY UPDATE
+                ORDER BY portfolio_id, kind FOR NO KEY UPDATE
             ) AS failed
             WHERE c.id = failed.id
             """,

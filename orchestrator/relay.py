@@ -10,10 +10,20 @@ from django.db import transaction as db_transaction
 from orchestrator.operations import advance
 from orchestrator.sweep import sweep
 from portfolio.streaming.broker import Record
-from portfolio.streaming.messages import MarketDataRecorded, PositionCalculationDone, TransactionsRecorded
+from portfolio.streaming.messages import (
+    MarketDataRecorded,
+    PositionCalculationDone,
+    TransactionsRecorded,
+    ValuationCalculationDone,
+)
 from portfolio.streaming.worker import Handled, Publication, Received
 
-TOPICS = (TransactionsRecorded.TOPIC, MarketDataRecorded.TOPIC, PositionCalculationDone.TOPIC)
+TOPICS = (
+    TransactionsRecorded.TOPIC,
+    MarketDataRecorded.TOPIC,
+    PositionCalculationDone.TOPIC,
+    ValuationCalculationDone.TOPIC,
+)
 
 
 def relay(received: Sequence[Received], *, now: datetime.datetime) -> Handled:

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 
 from portfolio.admin_tools import ReadOnlyAdmin, TypedFilter, decimal_column
-from positions.models import BookingException, Disposal, Lot, PortfolioState, Position, PositionDay
+from positions.models import BookingException, Disposal, Lot, PortfolioState, Position, PositionDay, ValuationState
 
 _OF_PORTFOLIO = ("portfolio_id__startswith",)
 _HELP = "A portfolio's id, or how it begins."
@@ -98,5 +98,14 @@ class PortfolioStateAdmin(ReadOnlyAdmin):
         "computed_at",
         "error",
     )
+    search_fields = _OF_PORTFOLIO
+    search_help_text = _HELP
+
+
+@admin.register(ValuationState)
+class ValuationStateAdmin(ReadOnlyAdmin):
+    """How far the days of each portfolio are valued, and why they are not where they should be."""
+
+    list_display = ("portfolio_id", "computed_seq", "market_seq", "first_date", "last_date", "computed_at", "error")
     search_fields = _OF_PORTFOLIO
     search_help_text = _HELP

@@ -33,6 +33,7 @@ from positions.serializers import (
     PortfolioPositionsSerializer,
     PositionDetailSerializer,
 )
+from positions.unchanged import unless_unchanged
 
 HISTORY_DAYS_MAX = 1000
 
@@ -51,6 +52,7 @@ class PositionList(APIView):
         parameters=[*VARIANT, OpenApiParameter("closed", bool, description="list what is no longer held too")],
         responses=PortfolioPositionsSerializer,
     )
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=PositionQuery)
         with reading(request, portfolio_id, asked) as found:
@@ -73,6 +75,7 @@ class PositionDetail(APIView):
     """One position of a portfolio: valued, with its history, its open lots and what was disposed of."""
 
     @extend_schema(operation_id="position", parameters=[*VARIANT], responses=PositionDetailSerializer)
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str, security_id: str) -> Response:
         asked = variant_query(request)
         with reading(request, portfolio_id, asked, lots=True, every_day=True) as found:

@@ -20,6 +20,7 @@ from positions.engine.lots import Kind
 from positions.figures import disposal_answer, lot_answer
 from positions.models import Disposal, Lot
 from positions.serializers import DISPOSAL_ORDER, LOT_ORDER, DisposalSerializer, LotSerializer
+from positions.unchanged import unless_unchanged
 from positions.variants import Variant
 
 _PAGING = ("cursor", "page_size", "ordering")
@@ -82,6 +83,7 @@ class LotList(VariantList):
     lots = True
 
     @extend_schema(parameters=[*VARIANT])
+    @unless_unchanged
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 
@@ -111,6 +113,7 @@ class DisposalList(VariantList):
     }
 
     @extend_schema(parameters=[*VARIANT])
+    @unless_unchanged
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 

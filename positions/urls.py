@@ -5,9 +5,13 @@ from __future__ import annotations
 from django.urls import path
 
 from positions.api import Evaluation, PositionDetail, PositionList
+from positions.api_allocation import AllocationView, ConcentrationView
+from positions.api_contributions import AttributionView, ContributionView
+from positions.api_income import IncomeView, RealizedGainsView
 from positions.api_lists import DisposalList, LotList
 from positions.api_periods import PerformanceView, StatementView
 from positions.api_quality import DataQuality
+from positions.api_risk import RiskView
 from positions.api_valuations import ValuationList
 
 urlpatterns = [
@@ -19,5 +23,12 @@ urlpatterns = [
     path("data-quality/", DataQuality.as_view(), name="data-quality"),
     path("portfolios/<str:portfolio_id>/statement/", StatementView.as_view(), name="statement"),
     path("portfolios/<str:portfolio_id>/performance/", PerformanceView.as_view(), name="performance"),
+    path("portfolios/<str:portfolio_id>/risk/", RiskView.as_view(), name="risk"),
+    path("portfolios/<str:portfolio_id>/allocation/", AllocationView.as_view(), name="allocation"),
+    path("portfolios/<str:portfolio_id>/concentration/", ConcentrationView.as_view(), name="concentration"),
+    path("portfolios/<str:portfolio_id>/contribution/", ContributionView.as_view(), name="contribution"),
+    path("portfolios/<str:portfolio_id>/attribution/", AttributionView.as_view(), name="attribution"),
+    path("portfolios/<str:portfolio_id>/income/", IncomeView.as_view(), name="income"),
+    path("portfolios/<str:portfolio_id>/realized-gains/", RealizedGainsView.as_view(), name="realized-gains"),
     path("evaluate/", Evaluation.as_view(), name="evaluate"),
 ]

@@ -22,7 +22,7 @@ from positions.analytics.history import History, Recorder
 from positions.believed import Believed, believed
 from positions.chains import Chain, chain_of
 from positions.engine.booking import Books, book
-from positions.engine.entry import Terms, enrich, key_of
+from positions.engine.entry import Entry, Terms, enrich, key_of
 from positions.engine.lots import Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
@@ -87,15 +87,30 @@ def book_variant(asked: Asked) -> Variant:
     """The portfolio booked from its ledger for this question alone. Raises ChainTooLong, OutOfRange."""
     portfolio_id, as_of, known_at = asked.portfolio_id, asked.as_of, asked.known_at
     (entries,) = counting(portfolio_ids=[portfolio_id], until=as_of, known_at=known_at).values()
-    entries = sorted(entries, key=key_of)
-    market = believed(known_at=known_at)
+    return book_entries(asked, sorted(entries, key=key_of))
+
+
+def book_entries(
+    asked: Asked,
+    entries: Sequence[LedgerEntry],
+    *,
+    watch: Callable[[Books], Callable[[Entry], None]] | None = None,
+) -> Variant:
+    """Entries of the portfolio (what counts of it, in booking order) booked as asked: all of them, or of those that
+    hang together. `watch` gets the books and gives what is called before each entry is booked.
+
+    Raises ChainTooLong, OutOfRange.
+    """
+    market = believed(known_at=asked.known_at)
+    portfolio_id = asked.portfolio_id
     (terms,) = terms_of({portfolio_id: entries}, market.rates).values()
     chain = _chain(asked, entries, market)
     if asked.cost_method:
         terms = replace(terms, cost_basis_method=asked.cost_method)
     books = Books(terms, given=dict(chain.offer.given), claims=chain.offer.claims)
     recorder = Recorder(books, every_day=asked.every_day)
-    book((enrich(entry, terms) for entry in entries), books, recorder.end_of_day)
+    before_entry = watch(books) if watch else None
+    book((enrich(entry, terms) for entry in entries), books, recorder.end_of_day, before_entry)
     history = History(
         base_currency=terms.base_currency,
         cash_tracked=terms.cash_tracked,

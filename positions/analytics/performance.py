@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import chain
 from operator import attrgetter
 
@@ -71,18 +72,18 @@ def marks(period: Period, first_transaction: datetime.date | None, series_of: Se
     return {period.start, period.end, *(of.start for of in periods.values()), *(_points(period, series_of) or ())}
 
 
-def telling_days(days: Sequence[Day], marks: Collection[datetime.date]) -> list[Day]:
-    """The days that returns are made from: the marks; those with a flow, a fee or without capital; and the neighbours
-    of these. `days` may have lost others already.
+def telling_days(days: Sequence[Day], marks: Collection[datetime.date], *, gross: bool) -> list[Day]:
+    """The days that returns are made from: the marks; those with a flow, without capital or, for gross returns, with a
+    fee; and the neighbours of these. `days` may have lost others already.
     """
-    tells = [_tells(day) for day in days]
+    tells = [_tells(day) or (gross and bool(day.fees or day.fees_in_cost)) for day in days]
     beside = zip(days, tells, [False, *tells[:-1]], [*tells[1:], False], strict=True)
     return [day for day, here, before, after in beside if here or before or after or day.date in marks]
 
 
 def _tells(day: Day) -> bool:
     # An unknown amount counts as one; and it cannot be compared.
-    return bool(day.inflow or day.outflow or day.fees or day.fees_in_cost) or day.value.is_nan() or day.value <= 0
+    return bool(day.inflow or day.outflow) or day.value.is_nan() or day.value <= 0
 
 
 def performance(
@@ -100,10 +101,11 @@ def performance(
     periods = standard_periods(period.end, first_transaction=first_transaction)
     starts = {period.start, *(of.start for of in periods.values())}
     needed = marks(period, first_transaction, SeriesOf.MONTHLY if series_of is SeriesOf.MONTHLY else SeriesOf.NONE)
-    telling = telling_days(days_of(days, start=min(starts), end=period.end), needed)
+    telling = telling_days(days_of(days, start=min(starts), end=period.end), needed, gross=gross)
     linked = time_weighted_returns(telling, starts, flow_timing=flow_timing, gross=gross)
     flowing = [day for day in telling if day.inflow or day.outflow]
 
+    @cache
     def returns(of: Period) -> PeriodReturns:
         since = bisect_left(telling, of.start, key=_date)
         within = flowing[bisect_left(flowing, of.start + datetime.timedelta(days=1), key=_date) :]

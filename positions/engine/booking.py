@@ -21,16 +21,22 @@ __all__ = ["BOOKINGS", "BookingProblem", "Books", "Disposal", "Given", "book"]
 
 
 def book(
-    entries: Iterable[Entry], books: Books, end_of_day: Callable[[datetime.date, set[HoldingKey]], None] | None = None
+    entries: Iterable[Entry],
+    books: Books,
+    end_of_day: Callable[[datetime.date, set[HoldingKey]], None] | None = None,
+    before_entry: Callable[[Entry], None] | None = None,
 ) -> Books:
     """Book the entries, which must come in booking order, after those already in the books.
 
     A linked TRANSFER_IN finds the lots of its TRANSFER_OUT among these entries or in `books.given`. `end_of_day` is
-    called after the last entry of each day with the holdings it touched, while they stand as at that day's end.
+    called after the last entry of each day with the holdings it touched, while they stand as at that day's end;
+    `before_entry` before each entry is booked, while everything stands as the one before has left it.
     """
     day = None
     with exact():
         for entry in transfers.in_place(entries, books):
+            if before_entry:
+                before_entry(entry)
             if end_of_day and day and entry.date != day and books.touched:
                 end_of_day(day, books.touched)
                 books.touched = set()

@@ -72,8 +72,7 @@ def value_holding(
         flags.add("STALE")
     fx_rate = rate.value if rate else UNKNOWN
     cost_base = UNKNOWN if held.unrated_lots else held.cost_basis_base
-    value = ZERO if not held.quantity else rounded(held.quantity * (UNKNOWN if price is None else price) * price_factor)
-    value_base = rounded(value * fx_rate) if value else ZERO
+    value, value_base = worth_of(held.quantity, UNKNOWN if price is None else price, price_factor, fx_rate)
     return Valuation(
         price=None if price is None else rounded(price),
         price_date=price_date,
@@ -87,6 +86,12 @@ def value_holding(
         missing="MISSING_PRICE" if price is None and held.quantity else "MISSING_FX_RATE",
         flags=tuple(sorted(flags)),
     )
+
+
+def worth_of(quantity: Decimal, price: Decimal, price_factor: Decimal, fx_rate: Decimal) -> tuple[Decimal, Decimal]:
+    """What a quantity is worth at a price and a rate, in the holding's currency and in base; of nothing, nothing."""
+    value = rounded(quantity * price * price_factor) if quantity else ZERO
+    return value, rounded(value * fx_rate) if value else ZERO
 
 
 def is_stale(price_date: datetime.date, day: datetime.date, exchange: str | None) -> bool:

@@ -24,6 +24,8 @@ class Sizes:
     latency_posts: int = 50
     histories: tuple[int, ...] = (100, 10_000, 100_000)
     new_trades: int = 21
+    history_read: int = 100_000
+    reads: int = 200
 
 
 FULL = Sizes()
@@ -37,6 +39,8 @@ QUICK = Sizes(
     latency_posts=15,
     histories=(100, 10_000),
     new_trades=9,
+    history_read=10_000,
+    reads=20,
 )
 
 

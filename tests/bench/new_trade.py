@@ -88,7 +88,7 @@ def _record(submissions: Sequence[SubmittedTransaction]) -> None:
         record = Record(message.TOPIC, 0, 0, message.key.encode(), encode(message))
         received.append(Received(record, message))
     with db_transaction.atomic():
-        record_transactions(received, now=datetime.datetime.now(datetime.UTC))
+        record_transactions(received)
 
 
 def _calculate(portfolio_id: str) -> None:

@@ -240,7 +240,10 @@ RULES: dict[Callable[[Compose], Iterator[str]], list[Spoil]] = {
         lambda c: c["services"]["kafka"]["environment"].update(KAFKA_LOG_DIRS="/tmp/kafka"),
     ],
     one_broker_is_asked_for_one_copy: [lambda c: c["services"]["setup"]["environment"].pop("TOPIC_REPLICATION_FACTOR")],
-    every_worker_has_a_service: [lambda c: c["services"].pop("calculate-positions")],
+    every_worker_has_a_service: [
+        lambda c: c["services"].pop("calculate-positions"),
+        lambda c: c["services"].pop("calculate-valuations"),
+    ],
 }
 
 

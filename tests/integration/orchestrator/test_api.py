@@ -54,6 +54,9 @@ def test_a_calculation_is_told_with_its_counters(operator):
             "requested_market_seq": 0,
             "dispatched_market_seq": 0,
             "done_market_seq": 0,
+            "requested_date": None,
+            "dispatched_date": None,
+            "done_date": None,
             "attempts": 1,
             "failures": 0,
             "error": "",
@@ -64,8 +67,10 @@ def test_a_calculation_is_told_with_its_counters(operator):
         }
     ]
     told(calculated(asked), seconds=3)
-    (row,) = found(operator)
+    row, values = found(operator)
     assert (row["state"], row["pending"], row["done_at"]) == ("IDLE", False, "2025-01-15T12:00:03Z")
+    assert (values["kind"], values["pending"]) == ("VALUATIONS", True)
+    assert (values["requested_seq"], values["requested_date"], values["done_date"]) == (2, "2025-01-15", None)
 
 
 def test_the_list_is_narrowed_by_what_is_asked(operator):
@@ -73,15 +78,15 @@ def test_the_list_is_narrowed_by_what_is_asked(operator):
     told(book("PENDING"))
     (asked,) = told(book("FAILED"))
     told(failed(asked))
-    assert [row["failures"] for row in found(operator)] == [0, 1, 0]
-    assert ids(operator) == ["DONE", "FAILED", "PENDING"]
-    assert ids(operator, portfolio_id="DONE") == ["DONE"]
+    assert [row["failures"] for row in found(operator)] == [0, 0, 1, 0]
+    assert ids(operator) == ["DONE", "DONE", "FAILED", "PENDING"]
+    assert ids(operator, portfolio_id="DONE") == ["DONE", "DONE"]
     assert ids(operator, state="DISPATCHED") == ["PENDING"]
     assert ids(operator, failed="true") == ["FAILED"]
-    assert ids(operator, failed="false") == ["DONE", "PENDING"]
+    assert ids(operator, failed="false") == ["DONE", "DONE", "PENDING"]
     assert ids(operator, pending="true") == ["FAILED", "PENDING"]
-    assert ids(operator, pending="false") == ["DONE"]
-    assert ids(operator, kind="VALUATIONS") == []
+    assert ids(operator, pending="false") == ["DONE", "DONE"]
+    assert ids(operator, kind="VALUATIONS") == ["DONE"]
     assert operator.get(PATH, {"state": "NONSENSE"}).status_code == 422
 
 
@@ -90,7 +95,7 @@ def test_a_user_sees_the_calculations_of_their_own_portfolios():
     settled("THEIRS")
     PortfolioChange.objects.filter(portfolio_id="MINE").update(owner="anna")
     client = signed_in(UserFactory(username="anna"))
-    assert ids(client) == ["MINE"]
+    assert ids(client) == ["MINE", "MINE"]
     assert ids(client, portfolio_id="THEIRS") == []
     assert Client().get(PATH).status_code in (401, 403)
 

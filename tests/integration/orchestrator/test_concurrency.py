@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from orchestrator.interests import next_news, share_round
+from orchestrator.interests import News, next_news, share_round
 from orchestrator.models import Calculation
-from orchestrator.operations import advance, take
+from orchestrator.operations import advance
+from orchestrator.requests import POSITIONS, Task, take
 from portfolio.streaming.messages import PositionCalculation
 from tests.integration.orchestrator.world import (
     AAPL,
@@ -98,7 +99,8 @@ def test_dones_interests_and_market_news_at_once_wait_in_no_ring():
     told(*dones)
     found += swept().calculations
     assert Counter(one.portfolio_id for one in found) == dict.fromkeys(names, 1), "each once, for the news"
-    assert set(Calculation.objects.values_list("done_seq", "requested_market_seq", "state")) == {(1, 2, "DISPATCHED")}
+    positions = Calculation.objects.filter(kind=POSITIONS)
+    assert set(positions.values_list("done_seq", "requested_market_seq", "state")) == {(1, 2, "DISPATCHED")}
 
 
 @pytest.mark.parametrize("first", ["interests", "news"])
@@ -117,14 +119,14 @@ def test_an_interest_and_the_news_of_it_recorded_at_once_find_each_other(first):
             share_round()
             holds.set()
             until_somebody_waits_for_a_lock()
-            return advance(messages=[answer], now=NOON)
+            return [one for one in advance(messages=[answer], now=NOON) if isinstance(one, PositionCalculation)]
 
     def market() -> list[PositionCalculation]:
         if first == "interests":
             holds.wait(10)
             return told(news)
         with transaction.atomic():
-            assert next_news(portfolios_max=10) == {}, "nobody is known to depend on it"
+            assert next_news(portfolios_max=10) == News(), "nobody is known to depend on it"
             holds.set()
             until_somebody_waits_for_a_lock()
             return []
@@ -143,7 +145,7 @@ def test_what_another_holds_the_sweep_passes_over():
 
     def other() -> None:
         with transaction.atomic():
-            assert take(portfolio_ids=["P1"]) == ["P1"]
+            assert take(tasks=[Task("P1", POSITIONS)]) == [Task("P1", POSITIONS)]
             holds.set()
             assert is_swept.wait(10)
 

@@ -95,7 +95,7 @@ def test_a_doubled_or_stale_message_finds_all_told():
 def test_a_lost_message_is_made_good_by_the_sweep():
     settled("P1", EUR)
     rate("EUR", "USD")
-    assert asked_of(list(swept().calculations)) == ["P1"]
+    assert asked_of(swept().calculations) == ["P1"]
 
 
 def test_news_for_more_portfolios_than_a_step_reaches_go_on_with_the_next(monkeypatch):

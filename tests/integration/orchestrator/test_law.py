@@ -6,10 +6,12 @@ of messages, out of which a step takes any, leaves a copy of it, or loses it.
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import pytest
 from django.conf import settings
@@ -20,7 +22,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from orchestrator.recalculation import recalculate
-from portfolio.models import FxRate, Instrument, PortfolioChange
+from orchestrator.requests import Dispatch
+from portfolio.models import FxRate, Instrument, PortfolioChange, Price
 from portfolio.streaming.memory import MemoryBroker
 from portfolio.streaming.messages import (
     HeldSince,
@@ -28,24 +31,34 @@ from portfolio.streaming.messages import (
     Message,
     PositionCalculation,
     PositionCalculationDone,
+    ValuationCalculation,
+    ValuationCalculationDone,
 )
 from tests.integration.orchestrator.world import (
     AAPL,
     EUR,
+    all_swept,
+    all_told,
     at,
     book,
     calculated,
     calculation,
     failed,
     instrument,
+    price,
     rate,
-    swept,
-    told,
+    valuation,
+    valued,
 )
 
 PORTFOLIOS = ("P1", "P2", "P3")
 HELD = {"P1": (EUR,), "P2": (EUR, AAPL), "P3": ()}
-HOURS = 3600.0
+NEWS = {
+    "rate": lambda: rate("EUR", "USD"),
+    "instrument": lambda: instrument("AAPL"),
+    "price": lambda: price("AAPL"),
+}
+HOURS, MINUTES = 3600.0, 60.0
 FAILURES_MAX = 3
 """Few, so that histories reach it, and reach it with dispatches that nobody answered."""
 
@@ -53,26 +66,62 @@ steps = st.one_of(
     st.tuples(st.just("book"), st.sampled_from(PORTFOLIOS)),
     st.tuples(st.just("rate"), st.just("")),
     st.tuples(st.just("instrument"), st.just("")),
+    st.tuples(st.just("price"), st.just("")),
     st.tuples(st.just("deliver"), st.integers(0, 20)),
     st.tuples(st.just("deliver"), st.integers(0, 20)),
     st.tuples(st.just("deliver all"), st.just("")),
     st.tuples(st.just("deliver a copy"), st.integers(0, 20)),
     st.tuples(st.just("calculator fails"), st.integers(0, 20)),
     st.tuples(st.just("lose"), st.integers(0, 20)),
-    st.tuples(st.just("wait"), st.sampled_from([1, 20, 40, 600])),
+    st.tuples(st.just("wait"), st.sampled_from([1, 20, 40, 600, 100_000])),
     st.tuples(st.just("sweep"), st.just("")),
 )
+
+
+Told = PositionCalculationDone | ValuationCalculationDone
+
+
+class Row(NamedTuple):
+    """A portfolio's calculations of one kind, as the messages have it."""
+
+    portfolio_id: str
+    is_valuation: bool
+
+    @classmethod
+    def of(cls, message: Dispatch | Told) -> Row:
+        return cls(message.portfolio_id, isinstance(message, ValuationCalculation | ValuationCalculationDone))
+
+
+class Reached(NamedTuple):
+    """How far something goes: the ledger, the market, and of valuations the day."""
+
+    seq: int = 0
+    market_seq: int = 0
+    day: datetime.date = datetime.date.min
+
+    def together(self, other: Reached) -> Reached:
+        return Reached(max(self.seq, other.seq), max(self.market_seq, other.market_seq), max(self.day, other.day))
+
+    def covers(self, other: Reached) -> bool:
+        return self.together(other) == self
+
+
+def asked_by(message: Dispatch) -> Reached:
+    day = message.requested_date if isinstance(message, ValuationCalculation) else None
+    return Reached(message.requested_seq, message.requested_market_seq, day or datetime.date.min)
+
+
+def told_by(message: Told) -> Reached:
+    day = message.valued_until if isinstance(message, ValuationCalculationDone) else None
+    return Reached(message.computed_seq, message.market_seq, day or datetime.date.min)
 
 
 @dataclass
 class Outstanding:
     """A dispatch as the law sees it: over when its calculator has answered, or failed."""
 
-    asked: PositionCalculation
+    asked: Dispatch
     left_at_s: float
-
-    def is_answered_by(self, seq: int, market_seq: int) -> bool:
-        return self.asked.requested_seq <= seq and self.asked.requested_market_seq <= market_seq
 
 
 @dataclass
@@ -81,22 +130,20 @@ class House:
 
     bag: list[Message] = field(default_factory=list)
     clock_s: float = 0
-    outstanding: dict[str, Outstanding] = field(default_factory=dict)
-    done: dict[str, tuple[int, int]] = field(default_factory=dict)
+    outstanding: dict[Row, Outstanding] = field(default_factory=dict)
+    done: dict[Row, Reached] = field(default_factory=dict)
     failures: Counter[str] = field(default_factory=Counter)
 
     def act(self, name: str, value: str | int) -> None:
         match name:
             case "book":
                 self.bag.append(book(str(value)))
-            case "rate":
-                self.bag.append(rate("EUR", "USD"))
-            case "instrument":
-                self.bag.append(instrument("AAPL"))
+            case "rate" | "instrument" | "price":
+                self.bag.append(NEWS[name]())
             case "wait":
                 self.clock_s += float(value)
             case "sweep":
-                self._dispatched(swept(seconds=self.clock_s).calculations)
+                self._dispatched(all_swept(seconds=self.clock_s).calculations)
             case "deliver all":
                 waiting, self.bag = self.bag, []
                 self.deliver(*waiting)
@@ -105,6 +152,11 @@ class House:
                 message = self.bag[index] if name == "deliver a copy" else self.bag.pop(index)
                 if name == "calculator fails" and isinstance(message, PositionCalculation):
                     self.bag.append(failed(message))
+                elif name == "calculator fails" and isinstance(message, ValuationCalculation):
+                    error = "a division by zero"
+                    self.bag.append(
+                        ValuationCalculationDone(portfolio_id=message.portfolio_id, computed_seq=0, error=error)
+                    )
                 elif name != "lose":
                     self.deliver(message)
 
@@ -113,29 +165,31 @@ class House:
         for asked in messages:
             if isinstance(asked, PositionCalculation):
                 self.bag.append(calculated(asked, *HELD[asked.portfolio_id]))
-        if mine := [m for m in messages if not isinstance(m, PositionCalculation)]:
+            elif isinstance(asked, ValuationCalculation):
+                self.bag.append(valued(asked, seconds=self.clock_s))
+        if mine := [m for m in messages if not isinstance(m, PositionCalculation | ValuationCalculation)]:
             for told_done in mine:
-                if isinstance(told_done, PositionCalculationDone):
+                if isinstance(told_done, PositionCalculationDone | ValuationCalculationDone):
                     self._answered(told_done)
-            self._dispatched(told(*mine, seconds=self.clock_s))
+            self._dispatched(all_told(*mine, seconds=self.clock_s))
 
-    def _answered(self, answer: PositionCalculationDone) -> None:
-        seq, market_seq = self.done.get(answer.portfolio_id, (0, 0))
+    def _answered(self, answer: Told) -> None:
+        row = Row.of(answer)
+        reached = self.done.get(row, Reached())
         if answer.error is None:
-            seq, market_seq = max(seq, answer.computed_seq), max(market_seq, answer.market_seq)
-            self.done[answer.portfolio_id] = seq, market_seq
+            reached = self.done[row] = reached.together(told_by(answer))
         else:
             self.failures[answer.portfolio_id] += 1
-        one = self.outstanding.get(answer.portfolio_id)
-        if one and (answer.error is not None or one.is_answered_by(seq, market_seq)):
-            del self.outstanding[answer.portfolio_id]
+        one = self.outstanding.get(row)
+        if one and (answer.error is not None or reached.covers(asked_by(one.asked))):
+            del self.outstanding[row]
 
-    def _dispatched(self, calculations: Sequence[PositionCalculation]) -> None:
+    def _dispatched(self, calculations: Sequence[Dispatch]) -> None:
         for asked in calculations:
-            one = self.outstanding.get(asked.portfolio_id)
+            one = self.outstanding.get(Row.of(asked))
             overdue = one is not None and self.clock_s - one.left_at_s >= settings.DISPATCH_TIMEOUT_S
             assert one is None or overdue, "a second dispatch while one is outstanding"
-            self.outstanding[asked.portfolio_id] = Outstanding(asked, self.clock_s)
+            self.outstanding[Row.of(asked)] = Outstanding(asked, self.clock_s)
             self.bag.append(asked)
 
     def settle(self) -> None:
@@ -144,16 +198,23 @@ class House:
         Only for that: whatever failed less often is done without anybody.
         """
         self.clock_s += HOURS
-        yet_to_tell = Counter(m.portfolio_id for m in self.bag if isinstance(m, PositionCalculationDone) and m.error)
+        dones = (m for m in self.bag if isinstance(m, PositionCalculationDone | ValuationCalculationDone))
+        yet_to_tell = Counter(done.portfolio_id for done in dones if done.error)
         all_told = self.failures + yet_to_tell
         if often := {portfolio_id for portfolio_id, n in all_told.items() if n >= FAILURES_MAX}:
             producer = MemoryBroker({MarketDataRecorded.TOPIC: 1}).producer()
             recalculate(portfolio_ids=often, rebuild=False, producer=producer, now=at(self.clock_s))
         for _ in range(6):
             self.act("sweep", "")
-            self.act("deliver all", "")
-            self.act("deliver all", "")
-            self.clock_s += HOURS
+            for _ in range(5):  # positions, their dones, valuations, their dones; and what an interest asks for late
+                self.act("deliver all", "")
+            self.clock_s += MINUTES
+
+
+def last_price(*held: HeldSince) -> int:
+    """The market_seq of the last price of anything held."""
+    prices = Price.objects.filter(security_id__in=[one.name for one in held])
+    return max([0, *prices.values_list("market_seq", flat=True)])
 
 
 def last_change(*held: HeldSince) -> int:
@@ -224,4 +285,10 @@ def test_whatever_becomes_of_the_messages_all_that_is_owed_is_done_and_one_at_a_
             assert row.done_seq == mark.change_seq
             assert (row.state, row.pending, row.error) == ("IDLE", False, "")
             assert (row.attempts, row.failures) == (0, 0)
-            assert row.done_market_seq >= last_change(*HELD[mark.portfolio_id])
+            held = HELD[mark.portfolio_id]
+            assert row.done_market_seq >= last_change(*held)
+            values = valuation(mark.portfolio_id)
+            assert values.done_seq == mark.change_seq
+            assert (values.state, values.pending, values.error) == ("IDLE", False, "")
+            assert values.done_market_seq >= max(last_change(*held), last_price(*held))
+            assert values.done_date == at(house.clock_s - MINUTES).date(), "that of the last sweep"

@@ -10,7 +10,7 @@ from orchestrator import sweep as sweeping
 from orchestrator.relay import TOPICS, Sweeper, relay
 from portfolio.streaming.broker import TopicPartition
 from portfolio.streaming.memory import MemoryBroker
-from portfolio.streaming.messages import Message, PositionCalculation, decode, encode
+from portfolio.streaming.messages import Message, PositionCalculation, ValuationCalculation, decode, encode
 from portfolio.streaming.worker import Handled, Outcome, Pace, Periodic, Received, Until, Worker
 from tests.integration.orchestrator.world import EUR, NOON, at, book, book_many, calculated, calculation, rate, settled
 
@@ -20,7 +20,7 @@ OUT = TopicPartition(PositionCalculation.TOPIC, 0)
 
 @pytest.fixture
 def broker() -> MemoryBroker:
-    return MemoryBroker({**dict.fromkeys(TOPICS, 1), PositionCalculation.TOPIC: 1})
+    return MemoryBroker({**dict.fromkeys(TOPICS, 1), PositionCalculation.TOPIC: 1, ValuationCalculation.TOPIC: 1})
 
 
 def publish(broker: MemoryBroker, *messages: Message, **headers: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import transaction
 
 from orchestrator.models import Calculation, Interest
 from orchestrator.operations import advance
+from orchestrator.requests import Dispatch
 from orchestrator.sweep import PORTFOLIOS_MAX, Swept, sweep
-from portfolio.models import FxRate, Instrument, MarketMark, PortfolioChange
+from portfolio.models import FxRate, Instrument, MarketMark, PortfolioChange, Price
 from portfolio.streaming.messages import (
     HeldSince,
     MarketDataRecorded,
@@ -19,6 +21,8 @@ from portfolio.streaming.messages import (
     PositionCalculation,
     PositionCalculationDone,
     TransactionsRecorded,
+    ValuationCalculation,
+    ValuationCalculationDone,
 )
 
 NOON = datetime.datetime(2025, 1, 15, 12, tzinfo=datetime.UTC)
@@ -73,19 +77,58 @@ def instrument(security_id: str) -> MarketDataRecorded:
     return MarketDataRecorded(kind="INSTRUMENT", name=security_id, seq=seq)
 
 
+def price(security_id: str, day: datetime.date = DAY) -> MarketDataRecorded:
+    """A price is recorded; the message that says so."""
+    seq = _next_market_seq()
+    of_day = Price.objects.filter(security_id=security_id, price_date=day)
+    of_day.filter(superseded_at=None).update(superseded_at=NOON)
+    Price.objects.create(
+        security_id=security_id,
+        price_date=day,
+        price=Decimal(100),
+        currency="USD",
+        market_seq=seq,
+        recorded_at=NOON,
+    )
+    return MarketDataRecorded(kind="PRICE", name=security_id, seq=seq, from_date=day)
+
+
 def market_seq() -> int:
     return MarketMark.objects.values_list("market_seq", flat=True).first() or 0
 
 
-def told(*messages: Message, seconds: float = 0) -> list[PositionCalculation]:
+def all_told(*messages: Message, seconds: float = 0) -> list[Dispatch]:
     """The orchestrator takes in the messages as one batch; what it dispatches."""
     with transaction.atomic():
         return advance(messages=messages, now=at(seconds))
 
 
-def swept(seconds: float = 0, after: str = "", portfolios_max: int = PORTFOLIOS_MAX) -> Swept:
+def told(*messages: Message, seconds: float = 0) -> list[PositionCalculation]:
+    """As `all_told`: of what it dispatches, the positions."""
+    return [one for one in all_told(*messages, seconds=seconds) if isinstance(one, PositionCalculation)]
+
+
+def valuations_told(*messages: Message, seconds: float = 0) -> list[ValuationCalculation]:
+    """As `all_told`: of what it dispatches, the valuations."""
+    return [one for one in all_told(*messages, seconds=seconds) if isinstance(one, ValuationCalculation)]
+
+
+def all_swept(seconds: float = 0, after: str = "", portfolios_max: int = PORTFOLIOS_MAX) -> Swept:
     with transaction.atomic():
         return sweep(after=after, now=at(seconds), portfolios_max=portfolios_max)
+
+
+class SweptPositions(NamedTuple):
+    """What a step of the sweep dispatches of positions, and where the next goes on."""
+
+    calculations: list[PositionCalculation]
+    next_after: str
+
+
+def swept(seconds: float = 0, after: str = "", portfolios_max: int = PORTFOLIOS_MAX) -> SweptPositions:
+    """As `all_swept`: of what it dispatches, the positions."""
+    step = all_swept(seconds, after, portfolios_max)
+    return SweptPositions([c for c in step.calculations if isinstance(c, PositionCalculation)], step.next_after)
 
 
 def calculated(asked: PositionCalculation, *held: HeldSince) -> PositionCalculationDone:
@@ -106,15 +149,32 @@ def failed(asked: PositionCalculation, error: str = "a division by zero") -> Pos
     return PositionCalculationDone(portfolio_id=asked.portfolio_id, computed_seq=0, error=error)
 
 
+def valued(asked: ValuationCalculation, *quoted_in: str, seconds: float = 0) -> ValuationCalculationDone:
+    """A calculator's answer: it saw the positions, the market and the clock as they are now."""
+    return ValuationCalculationDone(
+        portfolio_id=asked.portfolio_id,
+        computed_seq=calculation(asked.portfolio_id).done_seq,
+        market_seq=market_seq(),
+        valued_until=at(seconds).date(),
+        quoted_in=quoted_in,
+    )
+
+
 def settled(portfolio_id: str, *held: HeldSince) -> None:
-    """A portfolio that was calculated once, so that its interests are known."""
+    """A portfolio that was calculated and valued once, so that its interests are known."""
     (asked,) = told(book(portfolio_id))
-    assert told(calculated(asked, *held)) == []
+    (asked_value,) = valuations_told(calculated(asked, *held))
+    assert all_told(valued(asked_value)) == []
     assert not calculation(portfolio_id).pending
+    assert not valuation(portfolio_id).pending
 
 
 def calculation(portfolio_id: str) -> Calculation:
-    return Calculation.objects.get(portfolio_id=portfolio_id)
+    return Calculation.objects.get(portfolio_id=portfolio_id, kind=Calculation.Kind.POSITIONS)
+
+
+def valuation(portfolio_id: str) -> Calculation:
+    return Calculation.objects.get(portfolio_id=portfolio_id, kind=Calculation.Kind.VALUATIONS)
 
 
 def interests(portfolio_id: str) -> set[str]:

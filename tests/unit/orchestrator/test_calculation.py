@@ -33,6 +33,13 @@ def test_pending_is_requested_and_not_done_of_either(requested, done, market_req
     assert row.pending is pending
 
 
+@pytest.mark.parametrize(("done_on", "pending"), [(14, True), (15, False), (16, False)])
+def test_a_day_that_is_asked_for_is_pending_until_it_is_valued(done_on, pending):
+    counters = {"requested_seq": 1, "done_seq": 1, "requested_market_seq": 2, "done_market_seq": 2}
+    row = Calculation(**counters, requested_date=NOON.date(), done_date=datetime.date(2025, 1, done_on))
+    assert row.pending is pending
+
+
 @pytest.mark.parametrize(
     ("requested_at", "done_seq", "done_at", "wait_s"),
     [

@@ -1,0 +1,71 @@
+"""Answering 304 to who has the answer already: an ETag of everything that an answer about a portfolio is made from.
+
+What the rows say of a portfolio changes only with its ledger, with a calculation of it, with its attributes, with the
+market, or with the day; the counters and moments of these are in one row of one query, so that nothing needs to be
+computed to find that nothing has changed. The tags are weak: `known_at` says in each answer up to when it is true, and
+an unchanged one is true for longer. Variants are booked from other portfolios' ledgers too, and have none.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import connection
+from django.utils.cache import patch_cache_control
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import condition
+from rest_framework.request import Request
+
+from portfolio.reading import visible_portfolio
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+BOOKED_ANEW = frozenset({"known_at", "cost_method"})
+"""Parameters whose answers rest on more than the rows of the portfolio."""
+
+
+def unless_unchanged(method: M) -> M:
+    """For the `get` of a view of one portfolio: 304 where If-None-Match names the answer as it stands."""
+
+    def with_cache_control(view: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(request: Request, *args: Any, **kwargs: Any) -> Any:
+            response = view(request, *args, **kwargs)
+            # Its reader may keep it, nobody else, and has to ask whether it still stands.
+            patch_cache_control(response, private=True, no_cache=True)
+            return response
+
+        return answer
+
+    decorated: M = method_decorator([with_cache_control, condition(etag_func=entity_tag)])(method)
+    return decorated
+
+
+def entity_tag(request: Request, portfolio_id: str, **_: str) -> str | None:
+    """The tag of the answer to this request as it stands now. Raises portfolio.problems.Unknown."""
+    visible_portfolio(request.user, portfolio_id)
+    if not BOOKED_ANEW.isdisjoint(request.query_params) or request.accepted_renderer.format != "json":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT mark.change_seq, mark.rebuild_seq,
+                   booked.computed_seq, booked.market_seq, booked.computed_at, booked.error,
+                   valued.computed_seq, valued.market_seq, valued.computed_at, valued.error,
+                   told.version, told.recorded_at, (SELECT market_seq FROM market_marks)
+            FROM portfolio_changes AS mark
+            LEFT JOIN portfolio_states AS booked USING (portfolio_id)
+            LEFT JOIN valuation_states AS valued USING (portfolio_id)
+            LEFT JOIN portfolios AS told USING (portfolio_id)
+            WHERE mark.portfolio_id = %s
+            """,
+            [portfolio_id],
+        )
+        stands = cursor.fetchone()
+    asked = (request.get_full_path(), settings.SPECTACULAR_SETTINGS["VERSION"])
+    today = datetime.datetime.now(datetime.UTC).date()
+    digest = hashlib.blake2b(repr((stands, asked, today)).encode(), digest_size=16).hexdigest()
+    return f'W/"{digest}"'
