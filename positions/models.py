@@ -346,3 +346,24 @@ class TransferLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.transaction_id} from {self.linked_portfolio_id} {self.linked_transaction_id}"
+
+
+class PositionChange(models.Model):
+    """From which day on a calculation has changed a portfolio's rows: what is worked out from them follows.
+
+    One row for each calculation that changed something, written in its own database transaction: no day before
+    `changed_from` has other rows in `position_days` than it had. Rows are only ever added; who has followed one
+    deletes it. A calculation over other rates has the `computed_seq` of the one before.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    computed_seq = models.BigIntegerField()
+    changed_from = models.DateField()
+
+    class Meta:
+        db_table = "position_changes"
+        indexes = [models.Index(fields=["portfolio_id", "computed_seq"], name="position_changes_by_portfolio")]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} at {self.computed_seq}: from {self.changed_from}"

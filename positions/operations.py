@@ -28,7 +28,7 @@ from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.links import Offer, offers, waiting_for_an_out
 from positions.market import instrument_terms, market, touched_by_market
 from positions.models import PortfolioState, Position
-from positions.storage import HoldingName, read_holdings, update_states
+from positions.storage import HoldingName, note_changes, read_holdings, update_states
 from positions.writing import Outcome, book_portfolio, write
 from transactions.entries import Change, LedgerEntry, changes_since, effective, whole_ledgers
 
@@ -104,6 +104,9 @@ def _calculate_in_snapshot(
         state.computed_seq = marks[portfolio_id].change_seq if portfolio_id in marks else 0
         state.market_seq, state.computed_at, state.error = market_seq, now, ""
     update_states(list(states.values()))
+    note_changes(
+        [(o.portfolio_id, states[o.portfolio_id].computed_seq, o.changed_from) for o in outcomes if o.changed_from]
+    )
     return _dones(requests, states)
 
 

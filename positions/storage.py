@@ -141,6 +141,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "moves": MOVES,
 }
 
+POSITION_CHANGES = {"portfolio_id": "text", "computed_seq": "int8", "changed_from": "date"}
+"""Appended to by every calculation, and deleted from by those who follow: not among TABLES."""
+
 _STATE = {
     "computed_seq": "int8",
     "market_seq": "int8",
@@ -349,22 +352,42 @@ def _columns(names: Sequence[HoldingName]) -> list[list[str]]:
 
 def copy_rows(table: str, rows: Sequence[Row]) -> None:
     """COPY rows into one of TABLES."""
+    _copy(table, TABLES[table], rows)
+
+
+def note_changes(rows: Sequence[Row]) -> None:
+    """COPY rows into position_changes."""
+    _copy("position_changes", POSITION_CHANGES, rows)
+
+
+def _copy(table: str, columns: Iterable[str], rows: Sequence[Row]) -> None:
     if not rows:
         return
     connection.ensure_connection()
     database: Connection[Any] = connection.connection
     # As text: of rows that are mostly decimals it is a quarter faster than the binary format.
-    with database.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(TABLES[table])}) FROM STDIN") as copy:
+    with database.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
 
 
-def delete_portfolios(portfolio_ids: Sequence[str]) -> None:
-    """Empty every table of the portfolios."""
-    if portfolio_ids:
-        with connection.cursor() as cursor:
-            for table in TABLES:
-                cursor.execute(f"DELETE FROM {table} WHERE portfolio_id = ANY(%s)", [list(portfolio_ids)])  # noqa: S608
+def delete_portfolios(portfolio_ids: Sequence[str]) -> dict[str, datetime.date]:
+    """Empty every table of the portfolios. Gives the first day that each had rows of."""
+    if not portfolio_ids:
+        return {}
+    with connection.cursor() as cursor:
+        for table in TABLES.keys() - {"position_days"}:
+            cursor.execute(f"DELETE FROM {table} WHERE portfolio_id = ANY(%s)", [list(portfolio_ids)])  # noqa: S608
+        cursor.execute(
+            """
+            WITH gone AS (
+                DELETE FROM position_days WHERE portfolio_id = ANY(%s) RETURNING portfolio_id, position_date
+            )
+            SELECT portfolio_id, min(position_date) FROM gone GROUP BY portfolio_id
+            """,
+            [list(portfolio_ids)],
+        )
+        return dict(cursor.fetchall())
 
 
 def delete_keys(table: str, key_columns: Sequence[str], keys: Sequence[Row]) -> None:

@@ -41,6 +41,8 @@ class Outcome:
     opens_holdings: bool = False
     last_place: EntryKey | None = None
     """Where the last entry booked stands; none where none was."""
+    changed_from: datetime.date | None = None
+    """The first day whose rows differ from those stored, or may differ; none where no day's do."""
 
 
 def book_portfolio(
@@ -64,6 +66,7 @@ def book_portfolio(
 
     def end_of_day(day: datetime.date, of_day: set[HoldingKey]) -> None:
         touched.update(of_day)
+        outcome.changed_from = outcome.changed_from or day
         for key in of_day:
             outcome.rows["position_days"].append(holding_row(terms.portfolio_id, books.holdings[key], day))
             if day == last_date:
@@ -98,7 +101,10 @@ def _collect_holding(outcome: Outcome, held: Holding, *, stored: bool) -> None:
 
 def write(outcomes: Sequence[Outcome]) -> None:
     """Write what the portfolios' bookings have changed: delete what is replaced, then one COPY a table."""
-    delete_portfolios([outcome.portfolio_id for outcome in outcomes if outcome.anew])
+    stood_from = delete_portfolios([outcome.portfolio_id for outcome in outcomes if outcome.anew])
+    for outcome in outcomes:
+        days = (outcome.changed_from, stood_from.get(outcome.portfolio_id))
+        outcome.changed_from = min((day for day in days if day), default=None)
     going_on = [outcome for outcome in outcomes if not outcome.anew]
     for table, key_columns in (("positions", _HOLDING_KEY), ("position_days", _DAY_KEY), ("lots", _LOT_KEY)):
         delete_keys(table, key_columns, [key for outcome in going_on for key in outcome.gone[table]])

@@ -94,7 +94,7 @@ def _comparable(value: Any) -> Any:
 def forget(portfolio_ids: Iterable[str]) -> None:
     """Empty the ledger and everything computed from it, for a second try within one test."""
     with connection.cursor() as cursor:
-        for table in ("transactions", "portfolio_changes", "portfolio_states", *TABLES):
+        for table in ("transactions", "portfolio_changes", "portfolio_states", "position_changes", *TABLES):
             cursor.execute(f"DELETE FROM {table} WHERE portfolio_id = ANY(%s)", [list(portfolio_ids)])
 
 
