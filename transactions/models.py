@@ -80,6 +80,17 @@ class Transaction(models.Model):
         indexes = [
             models.Index(fields=["portfolio_id", "change_seq"], name="transactions_by_change_seq"),
             models.Index(fields=["portfolio_id", "transaction_date"], name="transactions_by_trade_date"),
+            models.Index(fields=["portfolio_id", "security_id"], name="transactions_by_security"),
+            models.Index(
+                fields=["portfolio_id"],
+                condition=Q(target_security_id__isnull=False),
+                name="transactions_with_a_target",
+            ),
+            models.Index(
+                fields=["portfolio_id"],
+                condition=Q(acquisition_date__isnull=False),
+                name="transactions_acquired_earlier",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 from bisect import bisect_right, insort
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from portfolio.money import CONTEXT, ONE
 
@@ -15,12 +16,21 @@ ANSWERS_KEPT_MAX = 100_000
 _PREFERRED_CROSSINGS = ("EUR", "USD")
 
 
+class Quote(NamedTuple):
+    """Which quote: that of a pair on a day."""
+
+    from_currency: str
+    to_currency: str
+    rate_date: datetime.date
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Units of one currency for one unit of another, and the day of the (older) quote it rests on."""
+    """Units of one currency for one unit of another, the quotes it rests on, and the day of the (older) one."""
 
     value: Decimal
     quoted_date: datetime.date
+    quotes: tuple[Quote, ...] = field(default=(), compare=False)
 
     def stale_on(self, day: datetime.date) -> bool:
         """Whether the quote is older than 7 days."""
@@ -79,12 +89,18 @@ class RateTable:
         answer = self._found[asked] = self._leg(*asked) or self._crossed(*asked)
         return answer
 
+    def counts_until(self, quote: Quote) -> datetime.date:
+        """The day from which on the pair's next quote counts in the place of this one."""
+        dates = self._dates.get((quote.from_currency, quote.to_currency), [])
+        index = bisect_right(dates, quote.rate_date)
+        return dates[index] if index < len(dates) else datetime.date.max
+
     def _leg(self, from_currency: str, to_currency: str, day: datetime.date) -> Rate | None:
         direct = self._quote(from_currency, to_currency, day)
         if direct:
             return direct
         inverse = self._quote(to_currency, from_currency, day)
-        return Rate(CONTEXT.divide(ONE, inverse.value), inverse.quoted_date) if inverse else None
+        return Rate(CONTEXT.divide(ONE, inverse.value), inverse.quoted_date, inverse.quotes) if inverse else None
 
     def _crossed(self, from_currency: str, to_currency: str, day: datetime.date) -> Rate | None:
         shared = self._partners.get(from_currency, set()) & self._partners.get(to_currency, set())
@@ -93,7 +109,8 @@ class RateTable:
                 continue
             one, other = self._leg(from_currency, through, day), self._leg(through, to_currency, day)
             if one and other:
-                return Rate(CONTEXT.multiply(one.value, other.value), min(one.quoted_date, other.quoted_date))
+                quoted_date = min(one.quoted_date, other.quoted_date)
+                return Rate(CONTEXT.multiply(one.value, other.value), quoted_date, one.quotes + other.quotes)
         return None
 
     def _quote(self, from_currency: str, to_currency: str, day: datetime.date) -> Rate | None:
@@ -102,4 +119,5 @@ class RateTable:
         if not dates or index == 0:
             return None
         quoted_date = dates[index - 1]
-        return Rate(self._rates[from_currency, to_currency][quoted_date], quoted_date)
+        quote = Quote(from_currency, to_currency, quoted_date)
+        return Rate(self._rates[from_currency, to_currency][quoted_date], quoted_date, (quote,))
