@@ -90,6 +90,7 @@ RETRY_AFTER_S = env.int("RETRY_AFTER_S", default=5)
 
 BATCH_RECORDS_MAX = env.int("BATCH_RECORDS_MAX", default=5000)
 CALCULATION_BATCH_MAX = env.int("CALCULATION_BATCH_MAX", default=200)
+CALCULATION_ENTRIES_MAX = env.int("CALCULATION_ENTRIES_MAX", default=100_000)
 POLL_TIMEOUT_S = env.float("POLL_TIMEOUT_S", default=0.5)
 RETRY_PAUSE_S = env.float("RETRY_PAUSE_S", default=0.5)
 RETRY_PAUSE_MAX_S = env.float("RETRY_PAUSE_MAX_S", default=15.0)

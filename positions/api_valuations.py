@@ -17,7 +17,7 @@ from positions.analytics.days import Day
 from positions.asked import refuse_unknown
 from positions.booked_pages import BookedPages, Row
 from positions.figures import Figure, figure
-from positions.queries import one_snapshot, state_of
+from positions.queries import one_snapshot, pending_of, state_of
 from positions.serializers import FigureField, PendingSerializer
 from positions.unchanged import unless_unchanged
 from positions.valuation_news import ONE_DAY
@@ -83,7 +83,8 @@ class ValuationList(APIView):
         today = datetime.datetime.now(datetime.UTC).date()
         with one_snapshot():
             mark = visible_portfolio(request.user, portfolio_id)
-            found = valued_days(state=state_of(portfolio_id=portfolio_id), mark=mark, today=today)
+            state = state_of(portfolio_id=portfolio_id)
+            found = valued_days(state=state, mark=mark, pending=pending_of(state=state, mark=mark), today=today)
             dates = _dates(found, query.validated_data.get("start"), query.validated_data.get("end") or today)
             rows = [Row((day.isoformat(),), {"date": day}) for day in dates]
             # A day has one row: the page is chosen among the dates, and only its days are read.

@@ -68,3 +68,169 @@ class _Seen:
                 self.watch.before_entry(entry)
 
         return before_entry
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A figure of one holding, or (without a key) of the whole portfolio."""
+
+    portfolio_id: str
+    figure: str
+    key: HoldingKey | None
+    as_of: datetime.date | None = None
+    known_at: datetime.datetime | None = None
+    cost_method: str | None = None
+
+
+def explain_holding(user: AnyUser, question: Question) -> dict[str, Any]:
+    """The explanation of a figure of one holding. Raises Unknown, TooMany, InvalidContent."""
+    key = question.key
+    assert key, "a holding is asked for"
+    # Before the snapshot is taken, not after: see portfolio.knowledge.
+    settled = settled_moment(question.known_at)
+    day = question.as_of or datetime.datetime.now(datetime.UTC).date()
+    with one_snapshot():
+        mark = visible_portfolio(user, question.portfolio_id)
+        state = state_of(portfolio_id=question.portfolio_id)
+        known_at = settled if question.known_at else None
+        asked = Asked(question.portfolio_id, day, question.cost_method, known_at)
+        seen = _Seen(key, question.figure)
+        variant = _booked(asked, seen)
+        found = Reading(
+            mark=mark,
+            state=state,
+            as_of=day,
+            known_at=settled if question.known_at else max(settled, mark.recorded_at),
+            cost_method=variant.terms.cost_basis_method,
+            pending=pending_of(state=state, mark=mark),
+            variant=variant,
+        )
+        with exact():
+            return {**found.head(), **_holding_answer(question.figure, key, variant, seen)}
+
+
+def _booked(asked: Asked, seen: _Seen) -> Variant:
+    portfolio_id, until, known_at = asked.portfolio_id, asked.as_of, asked.known_at
+    name = seen.key.security_id
+    if seen.key.kind is Kind.SECURITY:
+        entries = entries_of_component(portfolio_id=portfolio_id, security_id=name, until=until, known_at=known_at)
+        named = any(name in (entry.security_id, entry.target_security_id) for entry in entries)
+    else:
+        entries = entries_of_portfolio(portfolio_id=portfolio_id, until=until, known_at=known_at)
+        named = any(name in (entry.currency, entry.target_currency) for entry in entries)
+    if not named:
+        raise Unknown(f"No transaction of the portfolio {portfolio_id} up to {until} has to do with {name!r}.")
+    try:
+        with apart() if len(entries) > BOOKED_BESIDE_MAX else nullcontext():
+            return book_entries(asked, entries, watch=seen.of)
+    except ChainTooLong as error:
+        raise InvalidContent(str(error), code="chain_too_long") from error
+    except OutOfRange as error:
+        raise InvalidContent(f"The portfolio cannot be booked so: {error}.", code="out_of_range") from error
+
+
+def _holding_answer(figure: str, key: HoldingKey, variant: Variant, seen: _Seen) -> dict[str, Any]:
+    base_currency, snapshot = variant.terms.base_currency, variant.snapshot
+    held = variant.books.holdings.get(key) or Holding(key, base_currency)
+    explained, price, rate = _explained(figure, held, variant, seen)
+    currency = base_currency if figure in IN_BASE else held.currency
+    name, is_security = key.security_id, key.kind is Kind.SECURITY
+    return {
+        "figure": figure,
+        "scope": key.kind.value,
+        "security_id": name if is_security else None,
+        "currency": None if figure == "quantity" else currency,
+        "base_currency": base_currency,
+        **explanation_answer(explained, in_base=figure != "quantity"),
+        "price": price,
+        "rate": rate,
+        "exceptions": [
+            exception_answer(problem)
+            for problem in variant.books.problems
+            if name in _named(problem.entry, of_security=is_security)
+        ],
+        "provisional": name in snapshot.provisional or snapshot.provisional_portfolio,
+    }
+
+
+def _named(entry: Entry, *, of_security: bool) -> tuple[str | None, str]:
+    if of_security:
+        return entry.security_id, entry.target_security_id
+    return entry.currency, entry.target_currency
+
+
+def _explained(
+    figure: str, held: Holding, variant: Variant, seen: _Seen
+) -> tuple[Explained, dict[str, Any] | None, dict[str, Any] | None]:
+    """The figure with its parts, and the price and rate it was valued at, if it was."""
+    terms, snapshot, day = variant.terms, variant.snapshot, variant.snapshot.as_of
+    name = held.key.security_id
+    if figure in ("unrealized_gain", "market_value"):
+        gain = figure == "unrealized_gain"
+        valuation = valuation_in(held, snapshot)
+        lines = lot_lines(lot_parts(held, valuation, gain=gain), name, valuation.missing)
+        value = valuation.unrealized_gain if gain else valuation.market_value
+        value_base = valuation.unrealized_gain_base if gain else valuation.market_value_base
+        price = price_answer(held, snapshot, valuation, seen.entries)
+        rate = rate_answer(snapshot.rates, held.currency, terms.base_currency, day)
+        return Explained(value, value_base, lines, valuation.missing), price, rate
+    if figure == "realized_gain":
+        lines = entry_lines(disposal_parts(variant.books.disposals, name), terms, held.currency)
+        return Explained(held.realized_gain, held.realized_gain_base, lines), None, None
+    assert seen.watch, "every other figure is watched"
+    lines = entry_lines(seen.watch.parts(), terms, held.currency)
+    if figure == "cash":
+        return _cash_explained(held, lines, snapshot)
+    return Explained(*_figures(figure, held), lines), None, None
+
+
+def _figures(figure: str, held: Holding) -> tuple[Decimal, Decimal]:
+    """A figure that entries add to, in its own money and in base."""
+    match figure:
+        case "quantity":
+            return held.quantity, ZERO
+        case "cost_basis":
+            return held.cost_basis, UNKNOWN if held.unrated_lots else held.cost_basis_base
+        case "income":
+            return held.income, held.income_base
+        case "fees":
+            return held.fees_base, held.fees_base
+    return held.taxes_base, held.taxes_base
+
+
+def _cash_explained(
+    held: Holding, lines: list[Line], snapshot: Snapshot
+) -> tuple[Explained, dict[str, Any] | None, dict[str, Any] | None]:
+    """A balance: what each entry moved, at its average cost in base; and what the rate of the day makes of that."""
+    rate = rate_answer(snapshot.rates, held.currency, snapshot.base_currency, snapshot.as_of)
+    balance_base = balance_base_in(held, snapshot)
+    known_gain = balance_base - held.cost_basis_base
+    if known_gain or held.unrated_lots:
+        line = revaluation_line(UNKNOWN if held.unrated_lots else known_gain, rate, snapshot.as_of)
+        lines = [*lines, line._replace(known_base=known_gain)]
+    return Explained(held.quantity, balance_base, lines), None, rate
+
+
+# --- the whole portfolio ------------------------------------------------------------------------------------------
+
+
+def portfolio_lines(
+    figure: str, snapshot: Snapshot, link: Callable[[HoldingKey], str]
+) -> Explained:
+    """A figure of the portfolio, in base: what each holding contributes, and where that is explained.
+
+    Needs the arithmetic of `portfolio.money.exact`.
+    """
+    lines: list[Line] = []
+    missing = "MISSING_FX_RATE"
+    for held in sorted(snapshot.holdings, key=lambda held: (held.key.kind is Kind.CASH, held.key.security_id)):
+        amounts = _contribution(figure, held, snapshot)
+        if amounts is None:
+            continue
+        local, base, reason = amounts
+        if base.is_nan() and missing == "MISSING_FX_RATE":
+            missing = reason
+        if base or local:
+            lines.append(_holding_line(figure, held, local, base, reason, link(held.key)))
+    total = sum((line.amount_base for line in lines), ZERO)
+    return Explained(total, total, lines, missing)

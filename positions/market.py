@@ -55,33 +55,3 @@ def instrument_terms(security_ids: Collection[str]) -> dict[str, InstrumentTerms
         )
         return {security_id: InstrumentTerms(*terms) for security_id, *terms in cursor.fetchall()}
 
-
-def touched_by_market(portfolio_ids: Collection[str]) -> set[str]:
-    """Those of the portfolios whose bookings rest on attributes or rates recorded after they were computed.
-
-    A rate of a day after the last entry booked changes nothing that is booked. Of a cross rate, one leg is always
-    in the holding's currency or in base.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT s.portfolio_id
-            FROM portfolio_states AS s
-            WHERE s.portfolio_id = ANY(%(ids)s) AND s.last_date IS NOT NULL AND (
-                EXISTS (
-                    SELECT 1 FROM instruments AS i
-                    JOIN positions AS p ON p.security_id = i.security_id AND p.kind = 'SECURITY'
-                    WHERE p.portfolio_id = s.portfolio_id AND i.market_seq > s.market_seq
-                )
-                OR EXISTS (
-                    SELECT 1 FROM fx_rates AS r
-                    JOIN positions AS p ON p.portfolio_id = s.portfolio_id AND p.currency <> s.base_currency
-                    WHERE r.market_seq > s.market_seq AND r.rate_date <= s.last_date
-                      AND (r.from_currency IN (p.currency, s.base_currency)
-                           OR r.to_currency IN (p.currency, s.base_currency))
-                )
-            )
-            """,
-            {"ids": list(portfolio_ids)},
-        )
-        return {portfolio_id for (portfolio_id,) in cursor.fetchall()}

@@ -200,6 +200,50 @@ class Lot(models.Model):
             return rounded(self.cost_basis / self.quantity)
 
 
+class CashMovement(models.Model):
+    """What one entry did to the cash of a currency, in one step: see `engine.postings`. Cash is the sum of these.
+
+    `amount` is what moved, in the currency, and `amount_base` its worth in base; nothing where no cash is kept. A sum
+    that nothing was added to is empty.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    portfolio_id = Id()
+    currency = models.CharField(max_length=10)
+    movement_date = models.DateField()
+    movement_time_us = models.BigIntegerField()
+    movement_rank = models.SmallIntegerField()
+    transaction_id = Id()
+    leg = models.SmallIntegerField(help_text="which step of its transaction, from 0")
+    security_id = Id(null=True)
+    amount = Number(null=True)
+    amount_base = Number(null=True)
+    income = Number(null=True)
+    income_base = Number(null=True)
+    fees_base = Number(null=True)
+    taxes_base = Number(null=True)
+    inflow_base = Number(null=True)
+    outflow_base = Number(null=True)
+    flags = ArrayField(models.TextField(), null=True)
+    place = ArrayField(
+        models.TextField(),
+        null=True,
+        help_text="of a linked TRANSFER_IN behind its OUT: the OUT's time, rank, id and portfolio",
+    )
+
+    class Meta:
+        db_table = "cash_movements"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["portfolio_id", "currency", "movement_date", "transaction_id", "leg"],
+                name="an_entry_moves_cash_once_a_leg",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.portfolio_id} {self.transaction_id}: {self.amount} {self.currency}"
+
+
 class Disposal(models.Model):
     """A closed piece of a lot, or what a merger's cash or a return of capital relieved of one (quantity 0)."""
 

@@ -3,34 +3,36 @@
 The states of the portfolios are locked in sorted order under REPEATABLE READ and updated, so that two calculators never
 compute one portfolio from two snapshots: the later one fails to serialise and starts again.
 
-Work in order costs what is new: entries that sort after the last one booked are appended to the stored holdings.
-Anything else (a back-dated trade, a correction, new settings, a rate that arrived late) books the portfolio anew. Both
-go through the same fold, `engine.booking.book`.
+Entries that sort after the last one booked are appended to the stored holdings: work in order costs what is new. What
+something else concerns (a back-dated trade, a correction, a rate that arrived late) is booked again from its beginning,
+and cash made again from that day on; see `positions.components` for where that has to be the whole portfolio. All of it
+goes through the same fold, `engine.booking.book`. What is to be done is found in `positions.work`.
 """
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import psycopg
 import structlog
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.db import transaction as db_transaction
 
-from portfolio.models import CashMode, Portfolio, PortfolioChange
+from portfolio.models import PortfolioChange
 from portfolio.planning import look_up_by_key
 from portfolio.streaming.messages import HeldSince, PositionCalculation, PositionCalculationDone
 from portfolio.streaming.verdicts import is_contention, passes
-from positions.engine.entry import EntryKey, Terms, key_of
+from positions.engine.entry import Terms
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.links import Offer, offers, waiting_for_an_out
-from positions.market import instrument_terms, market, touched_by_market
+from positions.links import Offer, offers
+from positions.market import market
 from positions.models import PortfolioState, Position
+from positions.replay import replay
 from positions.storage import HoldingName, note_changes, read_holdings, update_states
+from positions.work import Work, last_place_of, plan, terms_of
 from positions.writing import Outcome, book_portfolio, write
-from transactions.entries import Change, LedgerEntry, changes_since, effective, whole_ledgers
 
 SERIALIZATION_ATTEMPTS_MAX = 5
 TOUCH_LOTS = {"SPLIT", "STOCK_DIVIDEND", "SYMBOL_CHANGE", "MERGER", "SPIN_OFF"} | {
@@ -44,22 +46,14 @@ TOUCH_LOTS = {"SPLIT", "STOCK_DIVIDEND", "SYMBOL_CHANGE", "MERGER", "SPIN_OFF"} 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What is to be booked of one portfolio, in booking order."""
-
-    state: PortfolioState
-    entries: Sequence[LedgerEntry]
-    anew: bool
-
-
 def calculate_positions(
     requests: Mapping[str, PositionCalculation], *, now: datetime.datetime
 ) -> list[PositionCalculationDone]:
     """Bring the positions of the portfolios up to date, and say how far each now is.
 
-    One that cannot be calculated is left as it was, its state says why, and the others go on. Raises what passes by
-    itself, such as the database being away.
+    More entries than CALCULATION_ENTRIES_MAX take more database transactions than one. A portfolio that cannot be
+    calculated is left as it was, its state says why, and the others go on. Raises what passes by itself, such as the
+    database being away.
     """
     try:
         return _calculate(requests, now)
@@ -75,6 +69,19 @@ def calculate_positions(
 
 
 def _calculate(requests: Mapping[str, PositionCalculation], now: datetime.datetime) -> list[PositionCalculationDone]:
+    dones: list[PositionCalculationDone] = []
+    left = dict(requests)
+    while left:
+        dones += _calculate_some(left, now)
+        for done in dones:
+            left.pop(done.portfolio_id, None)
+    return dones
+
+
+def _calculate_some(
+    requests: Mapping[str, PositionCalculation], now: datetime.datetime
+) -> list[PositionCalculationDone]:
+    """Calculate as many of the portfolios as one database transaction may, at least one."""
     for attempt in range(1, SERIALIZATION_ATTEMPTS_MAX + 1):
         try:
             with db_transaction.atomic():
@@ -94,11 +101,16 @@ def _calculate_in_snapshot(
     states = _lock_states(sorted(requests))
     market_seq = market.refresh()
     marks = PortfolioChange.objects.in_bulk(states.keys())
-    work = _plan(states, marks)
-    terms = _terms(work)
-    outcomes = _book(work, terms)
+    to_do = plan(states, marks, entries_max=settings.CALCULATION_ENTRIES_MAX)
+    for portfolio_id in to_do.postponed:
+        del states[portfolio_id]
+    terms = terms_of(to_do.work)
+    straight = [one for one in to_do.work if one.component is None]
+    outcomes = _book(straight, terms)
     write(outcomes)
-    for one, outcome in zip(work, outcomes, strict=True):
+    replayed = [one for one in to_do.work if one.component]
+    outcomes += replay([one.component for one in replayed if one.component], terms)
+    for one, outcome in zip([*straight, *replayed], outcomes, strict=True):
         _advance(one, terms[one.state.portfolio_id], outcome)
     for portfolio_id, state in states.items():
         state.computed_seq = marks[portfolio_id].change_seq if portfolio_id in marks else 0
@@ -124,82 +136,10 @@ def _locked(portfolio_ids: Sequence[str]) -> dict[str, PortfolioState]:
     return {state.portfolio_id: state for state in rows}
 
 
-# --- what is to be done -------------------------------------------------------------------------------------------
-
-
-def _plan(states: Mapping[str, PortfolioState], marks: Mapping[str, PortfolioChange]) -> list[_Work]:
-    """What has to be booked of each portfolio; those of which nothing is owed are left out."""
-    anew = {p for p, mark in marks.items() if states[p].computed_seq and mark.rebuild_seq > states[p].computed_seq}
-    anew |= touched_by_market(states.keys() - anew)
-    grown = {p: states[p].computed_seq for p, mark in marks.items() if mark.change_seq > states[p].computed_seq}
-    changes = changes_since(change_seqs={p: seq for p, seq in grown.items() if p not in anew})
-    appended: dict[str, list[LedgerEntry]] = {}
-    for portfolio_id, of_portfolio in changes.items():
-        entries = _appended(states[portfolio_id], of_portfolio)
-        if entries is None:
-            anew.add(portfolio_id)
-        else:
-            appended[portfolio_id] = entries
-    anew |= waiting_for_an_out({p: entries for p, entries in appended.items() if states[p].computed_seq})
-    work = [_Work(states[p], entries, anew=False) for p, entries in appended.items() if p not in anew]
-    for portfolio_id, versions in whole_ledgers(portfolio_ids=sorted(anew)).items():
-        entries = sorted(effective(versions), key=key_of)
-        work.append(_Work(states[portfolio_id], entries, anew=True))
-    return work
-
-
-def _appended(state: PortfolioState, changes: Sequence[Change]) -> list[LedgerEntry] | None:
-    """The new entries where all of them sort after the last one booked and none replaces another; None otherwise."""
-    fresh = not state.computed_seq
-    if not fresh and any(change.versions > 1 for change in changes):
-        return None
-    entries = sorted(effective([change.entry for change in changes]), key=key_of)
-    if entries and state.last_date and key_of(entries[0]) <= _last_key(state):
-        return None
-    return entries
-
-
-def _last_key(state: PortfolioState) -> EntryKey:
-    assert state.last_date is not None, "something was booked"
-    return EntryKey(state.last_date, state.last_time_us, state.last_rank, state.last_transaction_id)
-
-
-def _terms(work: Sequence[_Work]) -> dict[str, Terms]:
-    """The terms each portfolio is booked under; those of a provisional one follow from its first entry."""
-    settings = Portfolio.objects.in_bulk([one.state.portfolio_id for one in work])
-    securities = {
-        name for one in work for entry in one.entries for name in (entry.security_id, entry.target_security_id)
-    }
-    instruments = instrument_terms({name for name in securities if name})
-    terms: dict[str, Terms] = {}
-    for one in work:
-        portfolio_id, state = one.state.portfolio_id, one.state
-        known = settings.get(portfolio_id)
-        if known:
-            terms[portfolio_id] = Terms(
-                portfolio_id=portfolio_id,
-                base_currency=known.base_currency,
-                cost_basis_method=known.cost_basis_method,
-                cash_tracked=known.cash_mode == CashMode.TRACKED,
-                allow_short=known.allow_short,
-                fees_in_cost=known.fees_in_cost,
-                instruments=instruments,
-                rates=market.rates,
-            )
-        else:
-            goes_on = state.last_date is not None and not one.anew
-            base_currency = state.base_currency if goes_on or not one.entries else one.entries[0].currency
-            terms[portfolio_id] = Terms(
-                portfolio_id, base_currency, cash_tracked=False, instruments=instruments, rates=market.rates
-            )
-        state.provisional = known is None
-    return terms
-
-
 # --- booking ------------------------------------------------------------------------------------------------------
 
 
-def _book(work: Sequence[_Work], terms: Mapping[str, Terms]) -> list[Outcome]:
+def _book(work: Sequence[Work], terms: Mapping[str, Terms]) -> list[Outcome]:
     names: dict[HoldingName, bool] = {}
     newest_first: set[str] = set()
     for one in work:
@@ -231,7 +171,7 @@ def _book(work: Sequence[_Work], terms: Mapping[str, Terms]) -> list[Outcome]:
     ]
 
 
-def _named(one: _Work) -> list[tuple[HoldingName, bool]]:
+def _named(one: Work) -> list[tuple[HoldingName, bool]]:
     """The holdings that the entries are booked into, and whether their lots are likely to be needed."""
     portfolio_id = one.state.portfolio_id
     names = []
@@ -249,12 +189,14 @@ def _named(one: _Work) -> list[tuple[HoldingName, bool]]:
     return names
 
 
-def _advance(one: _Work, terms: Terms, outcome: Outcome) -> None:
+def _advance(one: Work, terms: Terms, outcome: Outcome) -> None:
     """Put into the state what was booked."""
     state = one.state
     state.base_currency, state.cost_basis_method = terms.base_currency, terms.cost_basis_method
     state.cash_tracked = terms.cash_tracked
-    if one.anew and not one.entries:
+    if one.component:
+        outcome.last_place = last_place_of(one, one.component)
+    if (one.anew or one.component) and outcome.last_place is None:
         state.last_date = None
     if outcome.last_place:
         state.last_date, state.last_time_us, state.last_rank, state.last_transaction_id = outcome.last_place

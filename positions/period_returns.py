@@ -14,6 +14,7 @@ from positions.analytics.days import days_of as days_within
 from positions.analytics.performance import SeriesOf, days_needed, marks, performance
 from positions.analytics.periods import Period
 from positions.analytics.returns import FlowTiming
+from positions.analytics.series import ONE_DAY
 from positions.analytics.unavailable import DETAILS
 from positions.asked import Reading
 from positions.benchmark_prices import benchmark_of
@@ -24,6 +25,7 @@ from positions.period_questions import asked_period
 from positions.periods import days_of, first_transaction_of, stored_days, with_nothing_before
 from positions.queries import Pending
 from positions.serializers import PendingSerializer
+from positions.valued_days import ValuedDays
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +37,39 @@ class _Days:
     pending: Pending | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """How the returns are measured."""
+
+    flow_timing: FlowTiming
+    gross: bool
+    series_of: SeriesOf
+
+
 def performance_of(found: Reading, asked: dict[str, Any]) -> dict[str, Any]:
     """`performance` of the contract. Raises Unknown, and rest_framework's ValidationError."""
     part = part_of(found, asked)
-    first_transaction = part.first_transaction() if part else first_transaction_of(found)
+    stored = None if part or found.variant else stored_days(found)
+    if stored:
+        first_transaction = stored.first + ONE_DAY if stored.first else None
+    else:
+        first_transaction = part.first_transaction() if part else first_transaction_of(found)
     of = asked_period(asked, first_transaction)
-    series_of = SeriesOf(asked["series"])
+    how = _Measure(FlowTiming(asked["flow_timing"]), asked["gross"], SeriesOf(asked["series"]))
     first = days_needed(of.period.start, of.period.end, first_transaction)
-    if part or found.variant:
+    if stored:
+        read = _stored(stored, first, of.period, first_transaction, how)
+    else:
         every_day = part.days(first, of.period.end) if part else days_of(found, first, of.period.end)
         within = days_within(every_day, start=of.period.start, end=of.period.end)
         read = _Days(every_day, remarks_of(within), found.pending)
-    else:
-        read = _stored(found, first, of.period, first_transaction, series_of)
     returns = performance(
         read.days,
         of.period,
         first_transaction=first_transaction,
-        flow_timing=FlowTiming(asked["flow_timing"]),
-        gross=asked["gross"],
-        series_of=series_of,
+        flow_timing=how.flow_timing,
+        gross=how.gross,
+        series_of=how.series_of,
     )
     within = days_within(read.days, start=of.period.start, end=of.period.end)
     benchmark_id = asked.get("benchmark") or _own_benchmark(found)
@@ -76,19 +91,20 @@ def performance_of(found: Reading, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored(
-    found: Reading,
+    stored: ValuedDays,
     first: datetime.date,
     period: Period,
     first_transaction: datetime.date | None,
-    series_of: SeriesOf,
+    how: _Measure,
 ) -> _Days:
-    stored = stored_days(found)
-    dense = series_of is SeriesOf.DAILY
+    """The days from the rows: before a daily series, and without one, only those that tell something."""
+    dense = how.series_of is SeriesOf.DAILY
     dense_from = period.start if dense else period.end
     days: list[Day] = []
     if first < dense_from:
-        before = stored.telling(first, dense_from, marks(period, first_transaction, series_of))
-        days += with_nothing_before(before, first, dense_from)
+        needed = marks(period, first_transaction, how.series_of)
+        telling = stored.telling(first, dense_from, marks=needed, gross=how.gross)
+        days += with_nothing_before(telling, first, dense_from)
         days = days[:-1] if dense else days
     if dense or not days:
         days += with_nothing_before(stored.between(dense_from, period.end), dense_from, period.end)

@@ -62,7 +62,7 @@ def first_transaction_of(found: Reading) -> datetime.date | None:
 def stored_days(found: Reading) -> ValuedDays:
     """The days of the portfolio's rows, up to today or its last entry."""
     today = datetime.datetime.now(datetime.UTC).date()
-    return valued_days(state=found.state, mark=found.mark, today=today)
+    return valued_days(state=found.state, mark=found.mark, pending=found.pending, today=today)
 
 
 def with_nothing_before(days: list[Day], first: datetime.date, last: datetime.date) -> list[Day]:

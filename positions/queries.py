@@ -16,7 +16,8 @@ from portfolio.money import ONE
 from positions.engine.lots import Holding, Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
-from positions.market import instrument_terms, market, touched_by_market
+from positions.late_data import concerned_by_market
+from positions.market import instrument_terms, market
 from positions.models import BookingException, PortfolioState
 from positions.storage import FIGURES, holding_of
 from transactions.queries import first_recorded_after
@@ -54,7 +55,7 @@ def state_of(*, portfolio_id: str) -> PortfolioState:
 
 def pending_of(*, state: PortfolioState, mark: PortfolioChange) -> Pending | None:
     """What of the portfolio is recorded and not yet calculated; none where its rows are up to date."""
-    if mark.change_seq > state.computed_seq or touched_by_market([state.portfolio_id]):
+    if mark.change_seq > state.computed_seq or any(concerned_by_market({state.portfolio_id: state})):
         return Pending(mark.recorded_at, state.error)
     return None
 

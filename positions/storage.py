@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from django.db import connection
 from psycopg import Connection
 
-from portfolio.money import UNKNOWN
 from positions.engine.booking import BookingProblem, Disposal
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey
 from positions.engine.moves import Move
+from positions.engine.postings import POSTED_SUMS, Place, Posting
 from positions.models import PortfolioState
 
 LOTS_READ_AT_FIRST = 64
@@ -66,6 +66,22 @@ _LOT = {"quantity": "numeric", "cost_basis": "numeric", "cost_basis_base": "nume
 POSITIONS = _HOLDING | {"first_date": "date"}
 POSITION_DAYS = _HOLDING | {"position_date": "date"}
 LOTS = {"portfolio_id": "text", "security_id": "text"} | LOT_KEY_COLUMNS | _LOT
+CASH_MOVEMENTS = {
+    "portfolio_id": "text",
+    "currency": "text",
+    "movement_date": "date",
+    "movement_time_us": "int8",
+    "movement_rank": "int2",
+    "transaction_id": "text",
+    "leg": "int2",
+    "security_id": "text",
+    "amount": "numeric",
+    "amount_base": "numeric",
+    "income": "numeric",
+    **dict.fromkeys(POSTED_SUMS, "numeric"),
+    "flags": "text[]",
+    "place": "text[]",
+}
 DISPOSALS = {
     "portfolio_id": "text",
     "security_id": "text",
@@ -134,6 +150,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "positions": POSITIONS,
     "position_days": POSITION_DAYS,
     "lots": LOTS,
+    "cash_movements": CASH_MOVEMENTS,
     "disposals": DISPOSALS,
     "booking_exceptions": EXCEPTIONS,
     "given_lots": GIVEN_LOTS,
@@ -186,6 +203,24 @@ def holding_row(portfolio_id: str, held: Holding, date: datetime.date | None) ->
 def lot_row(portfolio_id: str, security_id: str, lot: Lot) -> Row:
     """A row of lots."""
     return (portfolio_id, security_id, *lot.key, lot.quantity, lot.cost_basis, lot.cost_basis_base)
+
+
+_posted_sums = attrgetter("amount", "amount_base", "income", *POSTED_SUMS)
+
+
+def movement_row(portfolio_id: str, posting: Posting, place: Place | None) -> Row:
+    """A row of cash_movements; `place` of an entry that does not stand at its own."""
+    entry = posting.entry
+    return (
+        portfolio_id,
+        posting.currency,
+        *entry.key,
+        posting.leg,
+        entry.security_id,
+        *[amount or None for amount in _posted_sums(posting)],
+        list(posting.flags) or None,
+        [str(place.key.time_us), str(place.key.rank), place.key.transaction_id, place.portfolio_id] if place else None,
+    )
 
 
 def disposal_row(portfolio_id: str, disposal: Disposal) -> Row:
@@ -268,9 +303,7 @@ def read_holdings(
         for portfolio_id, *row in cursor.fetchall():
             held = holding_of(row)
             found[HoldingName(portfolio_id, held.key)] = held
-            if held.key.kind is Kind.CASH:
-                held.lots = _cash_pool(held)
-            else:
+            if held.key.kind is Kind.SECURITY:
                 held.more = _reader_of_lots(portfolio_id, held.key.security_id, _BY_AGE, offset=0)
     needed = [name for name in lots_needed if name in found]
     _read_first_lots([name for name in needed if name.portfolio_id not in newest_first], found, _BY_AGE)
@@ -283,15 +316,6 @@ def holding_of(row: Sequence[Any]) -> Holding:
     kind, security_id, *figures, flags, first_date = row
     key = HoldingKey(Kind(kind), security_id)
     return Holding(key, **dict(zip(FIGURES, figures, strict=True)), flags=frozenset(flags), first_date=first_date)
-
-
-def _cash_pool(held: Holding) -> deque[Lot]:
-    """Cash is one pool: its lot is the balance itself, and is not stored beside it."""
-    if not held.quantity:
-        return deque()
-    cost_basis_base = UNKNOWN if held.unrated_lots else held.cost_basis_base
-    key = LotKey(held.first_date or datetime.date.min, 0, "", "")
-    return deque([Lot(key, held.quantity, held.cost_basis, cost_basis_base)])
 
 
 def _read_first_lots(names: Sequence[HoldingName], found: Mapping[HoldingName, Holding], order: str) -> None:

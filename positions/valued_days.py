@@ -12,13 +12,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from django.db.models import Exists
+
 from portfolio.models import PortfolioChange
 from positions.analytics.days import Day
 from positions.analytics.series import daily_values
 from positions.day_rows import Remark, read_days, read_remarks, read_telling_days, remarks_of
 from positions.market import market
-from positions.models import PortfolioState, ValuationState
-from positions.queries import Pending, pending_of
+from positions.models import PortfolioState, PositionChange, ValuationState
+from positions.queries import Pending
 from positions.timelines import FOR_VALUES, Span, read_histories
 from positions.valuation_days import Due, plan_days
 from positions.valuation_news import ONE_DAY
@@ -73,22 +75,42 @@ class ValuedDays:
         return days + read(self.state.portfolio_id, first, last) if first <= last else days
 
 
-def valued_days(*, state: PortfolioState, mark: PortfolioChange, today: datetime.date) -> ValuedDays:
-    """The daily values of a portfolio up to today, or to its last entry. The caller has one database snapshot."""
+def valued_days(
+    *, state: PortfolioState, mark: PortfolioChange, pending: Pending | None, today: datetime.date
+) -> ValuedDays:
+    """The daily values of a portfolio up to today, or to its last entry. The caller has one database snapshot, and has
+    asked whether anything of the positions is `pending`.
+    """
     portfolio_id = state.portfolio_id
-    market.refresh()
+    newest = market.refresh()
     # What is in another currency than the positions is of no use: it is as if nothing had been valued.
-    stored = ValuationState.objects.filter(portfolio_id=portfolio_id, base_currency=state.base_currency).first()
+    rows = ValuationState.objects.filter(portfolio_id=portfolio_id, base_currency=state.base_currency)
+    stored = rows.annotate(has_news=Exists(PositionChange.objects.filter(portfolio_id=portfolio_id))).first()
+    if stored and stored.last_date and not stored.has_news and _is_of_now(stored, state, mark, newest, today):
+        return ValuedDays(state, stored, stored.first_date, stored.last_date, (), pending)
     plan = plan_days(
         {portfolio_id: stored or ValuationState(portfolio_id=portfolio_id)},
         {portfolio_id: state},
         {portfolio_id: today},
     )
     (due,) = plan.due
-    pending = pending_of(state=state, mark=mark)
     if pending is None and stored and any(stored.last_date and span.first <= stored.last_date for span in due.spans):
         pending = Pending(state.computed_at or mark.recorded_at, stored.error)
     return ValuedDays(state, stored, due.first, due.last, _worked_out(due, stored), pending)
+
+
+def _is_of_now(
+    stored: ValuationState, state: PortfolioState, mark: PortfolioChange, market_seq: int, today: datetime.date
+) -> bool:
+    """Whether nothing at all has happened since the days were valued, which is quickly found out."""
+    last = max(today, state.last_date or today)
+    return (
+        stored.computed_seq == state.computed_seq
+        and stored.computed_seq >= mark.rebuild_seq
+        and stored.market_seq == market_seq
+        and stored.last_date is not None
+        and stored.last_date >= last
+    )
 
 
 def _worked_out(due: Due, stored: ValuationState | None) -> list[Span]:

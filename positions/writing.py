@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from positions.components import Component
 from positions.engine.booking import Books, book
 from positions.engine.entry import EntryKey, Terms, enrich
 from positions.engine.lots import Holding, HoldingKey, Kind
@@ -22,6 +23,7 @@ from positions.storage import (
     holding_row,
     lot_row,
     move_row,
+    movement_row,
 )
 from transactions.entries import LedgerEntry
 
@@ -77,13 +79,41 @@ def book_portfolio(
     for key in touched:
         _collect_holding(outcome, books.holdings[key], stored=key in stored)
     outcome.opens_holdings = anew or any(books.holdings[key].first_date for key in touched - opened_before)
-    outcome.rows["disposals"] = [disposal_row(terms.portfolio_id, disposal) for disposal in books.disposals]
-    outcome.rows["booking_exceptions"] = [exception_row(terms.portfolio_id, problem) for problem in books.problems]
-    outcome.rows["given_lots"] = given_rows(books, entries)
-    outcome.rows["transfer_links"] = link_rows(books, entries)
-    outcome.rows["moves"] = [move_row(terms.portfolio_id, move) for move in books.moves]
+    _collect_events(outcome, books, entries)
     outcome.last_place = last_place(books, entries) if entries else None
     return outcome
+
+
+def book_component(terms: Terms, component: Component) -> Outcome:
+    """Book a component from its beginning: its rows, the cash's own positions and days left out."""
+    outcome = Outcome(terms.portfolio_id, anew=False)
+
+    def end_of_day(day: datetime.date, of_day: set[HoldingKey]) -> None:
+        outcome.rows["position_days"] += [
+            holding_row(terms.portfolio_id, books.holdings[key], day) for key in of_day if key.kind is Kind.SECURITY
+        ]
+
+    books = Books(terms)
+    book((enrich(entry, terms) for entry in component.entries), books, end_of_day)
+    for held in books.holdings.values():
+        if held.key.kind is Kind.SECURITY:
+            _collect_holding(outcome, held, stored=False)
+    _collect_events(outcome, books, component.entries)
+    return outcome
+
+
+def _collect_events(outcome: Outcome, books: Books, entries: Sequence[LedgerEntry]) -> None:
+    """Put into the outcome what booking the entries has brought forth beside holdings and days."""
+    portfolio_id, rows = outcome.portfolio_id, outcome.rows
+    rows["cash_movements"] = [
+        movement_row(portfolio_id, posting, books.places.get(posting.entry.transaction_id))
+        for posting in books.postings
+    ]
+    rows["disposals"] = [disposal_row(portfolio_id, disposal) for disposal in books.disposals]
+    rows["booking_exceptions"] = [exception_row(portfolio_id, problem) for problem in books.problems]
+    rows["given_lots"] = given_rows(books, entries)
+    rows["transfer_links"] = link_rows(books, entries)
+    rows["moves"] = [move_row(portfolio_id, move) for move in books.moves]
 
 
 def _collect_holding(outcome: Outcome, held: Holding, *, stored: bool) -> None:

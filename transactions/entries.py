@@ -41,13 +41,15 @@ class LedgerEntry(NamedTuple):
     acquisition_date: datetime.date | None
 
 
-_FIELDS = ", ".join(f"t.{name}" for name in LedgerEntry._fields)
+FIELDS = ", ".join(f"t.{name}" for name in LedgerEntry._fields)
+"""The columns of the ledger, as `t`, that `entry_of` reads."""
 
 
 _LOTS = LedgerEntry._fields.index("lots")
 
 
-def _entry(fields: Sequence[Any]) -> LedgerEntry:
+def entry_of(fields: Sequence[Any]) -> LedgerEntry:
+    """The entry of a row of FIELDS."""
     # The driver leaves JSON as text; hardly an entry has any.
     lots = fields[_LOTS]
     return LedgerEntry._make(fields if lots is None else (*fields[:_LOTS], json.loads(lots), *fields[_LOTS + 1 :]))
@@ -66,7 +68,7 @@ def changes_since(*, change_seqs: Mapping[str, int]) -> dict[str, list[Change]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {_FIELDS}, (SELECT count(*) FROM transactions AS v
+            SELECT {FIELDS}, (SELECT count(*) FROM transactions AS v
                                WHERE v.portfolio_id = t.portfolio_id AND v.transaction_id = t.transaction_id)
             FROM unnest(%s::text[], %s::int8[]) AS asked(portfolio_id, change_seq)
             JOIN transactions AS t ON t.portfolio_id = asked.portfolio_id AND t.change_seq > asked.change_seq
@@ -74,7 +76,7 @@ def changes_since(*, change_seqs: Mapping[str, int]) -> dict[str, list[Change]]:
             [list(change_seqs), list(change_seqs.values())],
         )
         for *fields, versions in cursor.fetchall():
-            changes[fields[0]].append(Change(_entry(fields), versions))
+            changes[fields[0]].append(Change(entry_of(fields), versions))
     return changes
 
 
@@ -85,11 +87,11 @@ def whole_ledgers(*, portfolio_ids: Sequence[str]) -> dict[str, list[LedgerEntry
         return ledgers
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_FIELDS} FROM transactions AS t WHERE t.portfolio_id = ANY(%s)",  # noqa: S608 - as above
+            f"SELECT {FIELDS} FROM transactions AS t WHERE t.portfolio_id = ANY(%s)",  # noqa: S608 - as above
             [list(portfolio_ids)],
         )
         for fields in cursor.fetchall():
-            ledgers[fields[0]].append(_entry(fields))
+            ledgers[fields[0]].append(entry_of(fields))
     return ledgers
 
 
@@ -132,7 +134,7 @@ def counting(
     ledgers: dict[str, list[LedgerEntry]] = {portfolio_id: [] for portfolio_id in portfolio_ids}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {_FIELDS} FROM transactions AS t WHERE t.portfolio_id = ANY(%(ids)s) {named} AND {_COUNTED}",  # noqa: S608 - as above
+            f"SELECT {FIELDS} FROM transactions AS t WHERE t.portfolio_id = ANY(%(ids)s) {named} AND {_COUNTED}",  # noqa: S608 - as above
             {
                 "ids": list(portfolio_ids),
                 "transaction_ids": list(transaction_ids or ()),
@@ -141,7 +143,7 @@ def counting(
             },
         )
         for fields in cursor.fetchall():
-            ledgers[fields[0]].append(_entry(fields))
+            ledgers[fields[0]].append(entry_of(fields))
     return ledgers
 
 
@@ -157,7 +159,7 @@ def counting_links(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {_FIELDS}
+            SELECT {FIELDS}
             FROM unnest(%(portfolios)s::text[], %(ids)s::text[]) AS named(portfolio_id, transaction_id)
             JOIN transactions AS t ON t.linked_portfolio_id = named.portfolio_id
                                   AND t.linked_transaction_id = named.transaction_id
@@ -170,4 +172,4 @@ def counting_links(
                 "known_at": known_at,
             },
         )
-        return [_entry(fields) for fields in cursor.fetchall()]
+        return [entry_of(fields) for fields in cursor.fetchall()]

@@ -85,6 +85,17 @@ class Transaction(models.Model):
                 condition=Q(linked_transaction_id__isnull=False),
                 name="transactions_by_link",
             ),
+            models.Index(fields=["portfolio_id", "security_id"], name="transactions_by_security"),
+            models.Index(
+                fields=["portfolio_id"],
+                condition=Q(target_security_id__isnull=False),
+                name="transactions_with_a_target",
+            ),
+            models.Index(
+                fields=["portfolio_id"],
+                condition=Q(acquisition_date__isnull=False),
+                name="transactions_acquired_earlier",
+            ),
         ]
 
     def __str__(self) -> str:

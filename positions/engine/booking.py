@@ -42,6 +42,7 @@ def book(
                 books.touched = set()
             day = entry.date
             BOOKINGS[entry.transaction_type](books, entry)
+            books.settle()
         if end_of_day and day and books.touched:
             end_of_day(day, books.touched)
             books.touched = set()

@@ -19,6 +19,7 @@ from positions.engine.entry import Entry, LegKey, Terms
 from positions.engine.links import Claim, Given
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey, Piece, spread
 from positions.engine.moves import Move
+from positions.engine.postings import Place, Posting, post
 
 
 class Worth(NamedTuple):
@@ -90,8 +91,12 @@ class Books:
     disposals: list[Disposal] = field(default_factory=list)
     problems: list[BookingProblem] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    postings: list[Posting] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+    """Where linked TRANSFER_INs stand that do not stand at their own place, by id."""
     touched: set[HoldingKey] = field(default_factory=set)
     """Holdings booked into since the current day began."""
+    _unsettled: list[Posting] = field(default_factory=list)
 
     @property
     def method(self) -> CostMethod:
@@ -117,12 +122,31 @@ class Books:
         """The holding that the source's units become, to book into; provisionally in the source's currency."""
         return self._of_security(entry, entry.target_security_id, source.currency)
 
-    def cash(self, entry: Entry, currency: str | None = None) -> Holding:
-        """The cash of a currency, that of the trade unless named, to book the entry into."""
+    def cash(self, entry: Entry, currency: str | None = None) -> Posting:
+        """What the entry does to the cash of a currency, that of the trade unless named."""
         currency = currency or entry.currency
-        return self._booked(self.holding(HoldingKey(Kind.CASH, currency), currency), entry, currency)
+        for posting in reversed(self._unsettled):
+            if posting.currency == currency:
+                return posting
+        posting = Posting(entry, currency)
+        if entry.rate_is_stale:
+            posting.flag("STALE_FX_RATE")
+        self._unsettled.append(posting)
+        return posting
 
-    def bearer(self, entry: Entry) -> Holding:
+    def next_leg(self, posting: Posting) -> Posting:
+        """One more step of an entry, for money that moves at another value."""
+        self._unsettled.append(Posting(posting.entry, posting.currency, posting.leg + 1, flags=posting.flags))
+        return self._unsettled[-1]
+
+    def settle(self) -> None:
+        """Take what the last entry has posted into the cash."""
+        for posting in self._unsettled:
+            post(self.holding(HoldingKey(Kind.CASH, posting.currency), posting.currency), posting)
+        self.postings += self._unsettled
+        self._unsettled.clear()
+
+    def bearer(self, entry: Entry) -> Holding | Posting:
         """What income or a charge belongs to: the security where one is named, else the cash of the trade currency."""
         return self.security(entry) if entry.security_id else self.cash(entry)
 
@@ -150,11 +174,11 @@ class Books:
 
     # --- money ----------------------------------------------------------------------------------------------------
 
-    def local(self, held: Holding, entry: Entry, amount: Decimal) -> Decimal:
+    def local(self, held: Holding | Posting, entry: Entry, amount: Decimal) -> Decimal:
         """An amount of trade currency in the holding's."""
         return self.converted(held, entry.date, amount, entry.currency)
 
-    def converted(self, held: Holding, day: datetime.date, amount: Decimal, currency: str) -> Decimal:
+    def converted(self, held: Holding | Posting, day: datetime.date, amount: Decimal, currency: str) -> Decimal:
         """An amount in the holding's currency: at the market rate of the day where it is in another, and flagged."""
         if currency == held.currency or not amount:
             return amount
@@ -167,7 +191,7 @@ class Books:
             return entry.rate
         return self.market_rate(held, held.currency, self.terms.base_currency, entry.date)
 
-    def market_rate(self, held: Holding, from_currency: str, to_currency: str, day: datetime.date) -> Decimal:
+    def market_rate(self, held: Holding | Posting, from_currency: str, to_currency: str, day: datetime.date) -> Decimal:
         """The market rate of a day for a booking into a holding, which is flagged where the rate is stale."""
         market = self.terms.rates.market(from_currency, to_currency, day)
         if market and market.stale_on(day):
@@ -178,7 +202,7 @@ class Books:
         """The fee and tax that are part of cost and proceeds."""
         return entry.fee + entry.tax if self.terms.fees_in_cost else ZERO
 
-    def report_costs(self, entry: Entry, held: Holding, *, always: bool = True) -> None:
+    def report_costs(self, entry: Entry, held: Holding | Posting, *, always: bool = True) -> None:
         """Put fee and tax of an entry under fees and taxes: always, or only where they are no part of cost."""
         if always or not self.terms.fees_in_cost:
             held.add_up(fees_base=entry.base(entry.fee), taxes_base=entry.base(entry.tax))

@@ -1,4 +1,5 @@
-"""Booking cash: one pool a currency at average base cost, so that its FX gain is known; and what moves only cash.
+"""Booking cash: what trades and other types move, and the types that move only cash. What the pool does with it: see
+`engine.postings`.
 
 Where cash is not tracked its holding stays at zero: it says which currencies the portfolio depends on.
 """
@@ -7,10 +8,10 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from portfolio.money import ONE, ZERO, rounded
+from portfolio.money import ONE, ZERO
 from positions.engine.books import Books
 from positions.engine.entry import Entry
-from positions.engine.lots import Holding, Lot
+from positions.engine.postings import Posting
 
 
 def move_cash(books: Books, entry: Entry, amount: Decimal) -> None:
@@ -22,28 +23,13 @@ def move_cash(books: Books, entry: Entry, amount: Decimal) -> None:
 
 
 def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Decimal) -> None:
-    """Move cash of a currency that is worth `value` in base, both signed.
-
-    Away from zero it joins the pool at that value; towards zero it is relieved at the average, and what is gained or
-    lost against base is realised; through zero it is divided at zero.
-    """
-    cash = books.cash(entry, currency)
+    """Move cash of a currency that is worth `value` in base, both signed: where cash is kept."""
+    posting = books.cash(entry, currency)
     if not books.terms.cash_tracked or not (amount or value):
         return
-    cash.pay(amount or value, value)
-    if not amount:
-        # What is worth something and was sold for nothing of this currency is gained with it.
-        cash.add_up(realized_gain_base=-value, realized_fx_gain_base=-value)
-    elif cash.quantity and (cash.quantity > 0) != (amount > 0):
-        part = min(abs(amount), abs(cash.quantity))
-        pool = next(cash.oldest_first())
-        (piece,) = cash.take([(pool, part)])
-        closing = value if part == abs(amount) else rounded(value * part / abs(amount))
-        gain = -closing - piece.cost_basis_base
-        cash.add_up(realized_gain_base=gain, realized_fx_gain_base=gain)
-        amount, value = amount + piece.quantity, value - closing
-    if amount:
-        cash.pool(Lot(books.lot_key(entry), amount, amount, value))
+    if posting.amount or posting.amount_base:
+        posting = books.next_leg(posting)
+    posting.amount, posting.amount_base = amount, value
 
 
 # --- one function a type ------------------------------------------------------------------------------------------
@@ -68,7 +54,7 @@ def flow(books: Books, entry: Entry, sign: Decimal) -> None:
     move_cash(books, entry, gross - entry.fee - entry.tax)
 
 
-def _cross_border(cash: Holding, amount: Decimal, value: Decimal) -> None:
+def _cross_border(cash: Posting, amount: Decimal, value: Decimal) -> None:
     """Note an external flow, in (positive) or out, and its value in base."""
     if amount < 0:
         cash.add_up(outflow_base=-value)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from portfolio.money import ONE, ZERO, rounded
 from positions.engine.books import Books, Worth, lot_of
@@ -24,10 +23,8 @@ from positions.engine.entry import Entry, LegKey
 from positions.engine.links import Claim, Given, mismatch, refusal
 from positions.engine.lots import Holding, Lot, LotKey, Piece, piece_of
 from positions.engine.moves import Move
+from positions.engine.postings import Place
 from positions.engine.trades import covered, quantity_given
-
-Place = tuple[Any, ...]
-
 
 # --- where linked transfers stand ---------------------------------------------------------------------------------
 
@@ -43,7 +40,6 @@ def in_place(entries: Iterable[Entry], books: Books) -> Sequence[Entry]:
     portfolio_id = books.terms.portfolio_id
     outs = {LegKey(portfolio_id, e.transaction_id): e for e in ordered if e.transaction_type == "TRANSFER_OUT"}
     claims = [_claim(portfolio_id, entry) for entry in linked]
-    places: dict[str, Place] = {}
     rivals = {out: list(books.claims.get(out, ())) for out in {claim.linked for claim in claims}}
     for claim in claims:
         rivals[claim.linked].append(claim)
@@ -53,13 +49,12 @@ def in_place(entries: Iterable[Entry], books: Books) -> Sequence[Entry]:
         if reason:
             books.unmatched[claim.leg.transaction_id] = reason
         if out and not mismatch(claim, out):
-            places[claim.leg.transaction_id] = (*out.key, claim.linked.portfolio_id, claim.key)
-
-    def place(entry: Entry) -> Place:
-        own = (*entry.key, portfolio_id)
-        return max(own, places[entry.transaction_id]) if entry.transaction_id in places else own
-
-    return sorted(ordered, key=place) if places else ordered
+            behind = Place(out.key, claim.linked.portfolio_id, claim.key)
+            if behind > Place(claim.key, portfolio_id):
+                books.places[claim.leg.transaction_id] = behind
+    if not books.places:
+        return ordered
+    return sorted(ordered, key=lambda e: books.places.get(e.transaction_id) or Place(e.key, portfolio_id))
 
 
 def _claim(portfolio_id: str, entry: Entry) -> Claim:

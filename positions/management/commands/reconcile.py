@@ -38,9 +38,10 @@ class Command(BaseCommand):
             bar = progress.add_task("reconciling", total=len(asked))
             for portfolio_id in asked:
                 one = reconcile(portfolio_id=portfolio_id, today=today, period=period, deep=options["deep"])
-                for difference in one.differences:
-                    progress.console.file.flush()
-                    self.stdout.write(_line(difference))
+                if one.differences:
+                    progress.stop()
+                    self.stdout.writelines(f"{_line(difference)}\n" for difference in one.differences)
+                    progress.start()
                 found.append(one)
                 progress.advance(bar)
         self._sum_up(found)

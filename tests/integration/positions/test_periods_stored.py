@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import random
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from portfolio.models import FxRate, Instrument, MarketMark, Portfolio, PortfolioChange, Price, ReferenceVersion
+from portfolio.models import FxRate, Instrument, Portfolio, Price, ReferenceVersion
 from portfolio.streaming.messages import (
     RawPortfolio,
     RawPrice,
@@ -53,7 +52,10 @@ def store(request: dict[str, Any], choose: random.Random) -> None:
     market.forget()
     forget_variants()
     reference = [
-        *[RawPrice(market_price=msgspec.convert(one, SubmittedPrice, strict=False)) for one in request["market_prices"]],
+        *[
+            RawPrice(market_price=msgspec.convert(one, SubmittedPrice, strict=False))
+            for one in request["market_prices"]
+        ],
         *[RawRate(fx_rate=msgspec.convert(one, SubmittedRate, strict=False)) for one in request["fx_rates"]],
     ]
     choose.shuffle(reference)

@@ -294,22 +294,27 @@ def test_a_price_carried_by_a_change_of_symbol_counts_for_as_long_as_there_is_no
     pipeline.record_reference(price("AAA", 14, "56", version=2), price("AAA", 17, "1"))
     assert rewritten(lambda: pipeline.value(now=noon(january(20)))) == [14, 15, 16, 17, 18, 19, 20]
     assert days_of("P1")[january(18)][1] == "560"
+    assert rewritten(lambda: pipeline.value(now=noon(january(22)))) == [21, 22]
+    assert days_of("P1")[january(22)][1] == "560", "the old symbol itself is not held any more"
     pipeline.record_reference(price("NEW", 19, "60"))
-    assert rewritten(lambda: pipeline.value(now=noon(january(20)))) == [19, 20]
+    assert rewritten(lambda: pipeline.value(now=noon(january(22)))) == [19, 20, 21, 22]
 
 
-def test_an_old_quote_is_read_through_the_splits_between():
+def test_an_old_quote_is_read_through_the_splits_since_its_day_and_not_those_before():
     deposit_and_buy()
-    pipeline.record_reference(price("AAA", 14, "60"))
+    pipeline.record_reference(price("AAA", 15, "60"))
     split = {"security_id": "AAA", "ratio_new": D(2), "ratio_old": D(1)}
     pipeline.record(
-        transaction("SPLIT", **split, transaction_date="2025-01-15"),
+        transaction("SPLIT", **split, transaction_date="2025-01-14"),
         transaction("SPLIT", **split, transaction_date="2025-01-16"),
         transaction("FEE", security_id="AAA", gross_transaction_amount=D(1), transaction_date="2025-01-18"),
     )
-    assert {day: row[1] for day, row in valued().items() if day > 13} == dict.fromkeys(range(14, 21), "600")
+    # 20 at 60, then 40 at 30.
+    assert {day: row[1] for day, row in valued().items() if day > 14} == dict.fromkeys(range(15, 21), "1200")
     assert rewritten(lambda: pipeline.value(now=noon(january(21)))) == [21]
-    assert days_of("P1")[january(21)][1] == "600", "40 at 60 / 4, the quote being older than all that was read"
+    assert days_of("P1")[january(21)][1] == "1200", (
+        "also where the quote is older than all that was read of the holding"
+    )
 
 
 def test_many_news_at_once_are_not_looked_at_one_by_one(monkeypatch):
