@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from portfolio.money import UNKNOWN, ZERO, exact
-from positions.replacing import Difference, replace
 from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.engine.postings import POSTED_SUMS, begin, move
+from positions.replacing import Difference, replace
 from positions.storage import FIGURES, Row, holding_of, holding_row
 
 _SUMS = {name: f"m.{name}" for name in POSTED_SUMS} | {

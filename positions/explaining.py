@@ -7,14 +7,14 @@ moves. Without either, the parts are the holdings, each of which has an explanat
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from portfolio.knowledge import settled_moment
-from portfolio.money import OutOfRange, UNKNOWN, ZERO, exact
+from portfolio.money import UNKNOWN, ZERO, OutOfRange, exact
 from portfolio.problems import InvalidContent, Unknown
 from portfolio.queries import AnyUser
 from portfolio.reading import visible_portfolio
@@ -31,10 +31,9 @@ from positions.explanation_answers import (
     entry_lines,
     explanation_answer,
     lot_lines,
-    price_answer,
-    rate_answer,
     revaluation_line,
 )
+from positions.explanation_market import price_answer, rate_answer
 from positions.figures import Snapshot, balance_base_in, exception_answer, valuation_in
 from positions.ledger_parts import entries_of_component, entries_of_portfolio
 from positions.queries import one_snapshot, pending_of, state_of
@@ -206,31 +205,6 @@ def _cash_explained(
     balance_base = balance_base_in(held, snapshot)
     known_gain = balance_base - held.cost_basis_base
     if known_gain or held.unrated_lots:
-        line = revaluation_line(UNKNOWN if held.unrated_lots else known_gain, rate, snapshot.as_of)
-        lines = [*lines, line._replace(known_base=known_gain)]
+        gain = UNKNOWN if held.unrated_lots else known_gain
+        lines = [*lines, revaluation_line(gain, known_gain, rate, snapshot.as_of)]
     return Explained(held.quantity, balance_base, lines), None, rate
-
-
-# --- the whole portfolio ------------------------------------------------------------------------------------------
-
-
-def portfolio_lines(
-    figure: str, snapshot: Snapshot, link: Callable[[HoldingKey], str]
-) -> Explained:
-    """A figure of the portfolio, in base: what each holding contributes, and where that is explained.
-
-    Needs the arithmetic of `portfolio.money.exact`.
-    """
-    lines: list[Line] = []
-    missing = "MISSING_FX_RATE"
-    for held in sorted(snapshot.holdings, key=lambda held: (held.key.kind is Kind.CASH, held.key.security_id)):
-        amounts = _contribution(figure, held, snapshot)
-        if amounts is None:
-            continue
-        local, base, reason = amounts
-        if base.is_nan() and missing == "MISSING_FX_RATE":
-            missing = reason
-        if base or local:
-            lines.append(_holding_line(figure, held, local, base, reason, link(held.key)))
-    total = sum((line.amount_base for line in lines), ZERO)
-    return Explained(total, total, lines, missing)

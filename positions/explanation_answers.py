@@ -11,27 +11,26 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from portfolio.money import ONE, ZERO, plain
+from portfolio.money import ZERO, plain
 from positions.engine.entry import Entry, Terms
-from positions.engine.lots import Holding
-from positions.engine.rates import RateTable
-from positions.engine.valuation import Valuation
 from positions.explanation import LotPart, Part
-from positions.figures import Snapshot, disposal_answer, figure, lot_answer
+from positions.explanation_market import rate_answer, rate_used_answer
+from positions.figures import disposal_answer, figure, lot_answer
 
 PARTS_MAX = 1000
-OWN_TRADES = ("BUY", "SELL", "REINVESTMENT", "REDEMPTION")
-"""The types whose price is one that a holding can be valued at."""
 
 
 class Line(NamedTuple):
-    """A part as it is listed: what it contributes, what of it is known in base, its day, and how its facts are told."""
+    """A part as it is listed: what it contributes, what of it is known in base, its day, and how its facts are told;
+    `missing` says why where an amount is unknown.
+    """
 
     amount: Decimal
     amount_base: Decimal
     known_base: Decimal
     day: datetime.date
     facts: Callable[[], dict[str, Any]]
+    missing: str = "MISSING_FX_RATE"
 
 
 class Explained(NamedTuple):
@@ -55,18 +54,22 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
     known = not value_base.is_nan()
     total_base = sum((line.known_base if known else line.amount_base for line in shown), ZERO)
 
-    def base(amount: Decimal) -> Any:
+    def base(amount: Decimal, missing: str) -> Any:
         return figure(amount, missing) if in_base else None
 
     return {
         "value": figure(value, missing),
-        "value_base": base(value_base),
+        "value_base": base(value_base, missing),
         "parts_total": figure(sum((line.amount for line in shown), ZERO), missing),
-        "parts_total_base": base(total_base),
+        "parts_total_base": base(total_base, missing),
         "parts_max": PARTS_MAX,
         "parts_left_out": len(older),
         "parts": [
-            {**line.facts(), "amount": figure(line.amount, missing), "amount_base": base(line.amount_base)}
+            {
+                **line.facts(),
+                "amount": figure(line.amount, line.missing),
+                "amount_base": base(line.amount_base, line.missing),
+            }
             for line in shown
         ],
     }
@@ -80,6 +83,7 @@ def _left_out(lines: Sequence[Line]) -> Line:
         sum((line.known_base for line in lines), ZERO),
         max(days),
         lambda: {"kind": "LEFT_OUT", "count": len(lines), "date": min(days), "last_date": max(days)},
+        next((line.missing for line in lines if line.amount_base.is_nan()), "MISSING_FX_RATE"),
     )
 
 
@@ -116,14 +120,14 @@ def lot_lines(parts: Iterable[LotPart], security_id: str, missing: str) -> list[
                 "fx_gain_base": figure(part.fx_gain_base),
             }
 
-        return Line(part.amount, part.amount_base, part.amount_base, part.lot.key.acquisition_date, facts)
+        return Line(part.amount, part.amount_base, part.amount_base, part.lot.key.acquisition_date, facts, missing)
 
     return [line(part) for part in parts]
 
 
-def revaluation_line(gain: Decimal, rate: dict[str, Any] | None, day: datetime.date) -> Line:
+def revaluation_line(gain: Decimal, known_gain: Decimal, rate: dict[str, Any], day: datetime.date) -> Line:
     """What the rate of the day adds to the cost of cash, or takes from it."""
-    return Line(ZERO, gain, gain, day, lambda: {"kind": "REVALUATION", "date": day, "rate": rate})
+    return Line(ZERO, gain, known_gain, day, lambda: {"kind": "REVALUATION", "date": day, "rate": rate})
 
 
 def entry_answer(entry: Entry, terms: Terms, local_currency: str) -> dict[str, Any]:
@@ -140,7 +144,7 @@ def entry_answer(entry: Entry, terms: Terms, local_currency: str) -> dict[str, A
         "fee": plain(entry.fee),
         "tax": plain(entry.tax),
         "currency": entry.currency,
-        "rate": _rate_used(entry, terms),
+        "rate": rate_used_answer(entry, terms),
         "conversion": None,
         "acquisition_rate": None,
     }
@@ -153,83 +157,3 @@ def entry_answer(entry: Entry, terms: Terms, local_currency: str) -> dict[str, A
             terms.rates, entry.currency, terms.base_currency, entry.acquisition_date
         )
     return answer
-
-
-# --- rates and prices ---------------------------------------------------------------------------------------------
-
-
-def _rate_used(entry: Entry, terms: Terms) -> dict[str, Any]:
-    if entry.rate_is_own and entry.currency != terms.base_currency:
-        return {
-            "from_currency": entry.currency,
-            "to_currency": terms.base_currency,
-            "rate": plain(entry.rate),
-            "source": "DEALT",
-            "rate_date": entry.date,
-            "stale": False,
-            "quotes": [],
-        }
-    return rate_answer(terms.rates, entry.currency, terms.base_currency, entry.date)
-
-
-def rate_answer(rates: RateTable, from_currency: str, to_currency: str, day: datetime.date) -> dict[str, Any]:
-    """The market rate of a day: how it was found, and in which quotes."""
-    found = rates.market(from_currency, to_currency, day)
-    answer: dict[str, Any] = {"from_currency": from_currency, "to_currency": to_currency}
-    if found is None:
-        return {**answer, "rate": figure(Decimal("NaN")), "source": None, "rate_date": None, "stale": False, "quotes": []}
-    if len(found.quotes) > 1:
-        source = "CROSS"
-    elif found.quotes:
-        source = "DIRECT" if found.quotes[0].from_currency == from_currency else "INVERSE"
-    else:
-        source = "SAME"
-    quotes = [(quote, rates.market(*quote)) for quote in found.quotes]
-    return {
-        **answer,
-        "rate": plain(found.value),
-        "source": source,
-        "rate_date": found.quoted_date if found.quotes else day,
-        "stale": found.stale_on(day),
-        "quotes": [{**quote._asdict(), "rate": plain(rate.value)} for quote, rate in quotes if rate],
-    }
-
-
-def price_answer(
-    held: Holding, snapshot: Snapshot, valuation: Valuation, entries: Sequence[Entry]
-) -> dict[str, Any] | None:
-    """The price that a holding was valued at, and how it came from what was quoted; None where there is none.
-
-    `entries` are those booked: one of them is the own trade that a price may be of.
-    """
-    if valuation.price_date is None:
-        return None
-    security_id, market = held.key.security_id, snapshot.price_of(held)
-    own_date = held.trade_price_date
-    trade = None
-    if market and (own_date is None or market.price_date >= own_date):
-        quoted, currency, ratio_then = market.price, market.currency, market.split_ratio
-    else:
-        quoted, currency, ratio_then = held.trade_price, held.trade_price_currency or "", held.trade_split_ratio
-        trade = next((e for e in reversed(entries) if e.date == own_date and _is_own_trade(e, security_id)), None)
-    instrument = snapshot.instruments.get(security_id)
-    carried = held.carried_from if market and security_id not in snapshot.market_prices and not trade else None
-    return {
-        "price": figure(valuation.price, valuation.missing),
-        "price_date": valuation.price_date,
-        "price_source": valuation.price_source,
-        "quoted_price": figure(quoted),
-        "quoted_currency": currency,
-        "split_ratio": plain(held.split_ratio / ratio_then),
-        "price_factor": plain(instrument.price_factor if instrument else ONE),
-        "conversion": None
-        if currency == held.currency
-        else rate_answer(snapshot.rates, currency, held.currency, snapshot.as_of),
-        "transaction_id": trade.transaction_id if trade else None,
-        "carried_from": carried,
-        "flags": list(valuation.flags),
-    }
-
-
-def _is_own_trade(entry: Entry, security_id: str) -> bool:
-    return entry.transaction_type in OWN_TRADES and entry.security_id == security_id

@@ -52,15 +52,13 @@ def reconcile(
     with one_snapshot():
         mark = PortfolioChange.objects.get(portfolio_id=portfolio_id)
         state = state_of(portfolio_id=portfolio_id)
-        days = valued_days(state=state, mark=mark, today=today)
-        is_owed = pending_of(state=state, mark=mark) is not None
-        differences = tuple(_differences(state, days, period, deep=deep, is_owed=is_owed))
+        pending = pending_of(state=state, mark=mark)
+        days = valued_days(state=state, mark=mark, today=today, pending=pending)
+        differences = tuple(_differences(state, days, period, deep=deep and pending is None))
         return Reconciliation(portfolio_id, differences, days.pending is not None, state.error)
 
 
-def _differences(
-    state: PortfolioState, days: ValuedDays, period: Period | None, *, deep: bool, is_owed: bool
-) -> Iterator[Difference]:
+def _differences(state: PortfolioState, days: ValuedDays, period: Period | None, *, deep: bool) -> Iterator[Difference]:
     compare = Comparison(state.portfolio_id)
     positions = positions_of(state.portfolio_id)
     for check in _OF_ROWS:
@@ -76,7 +74,7 @@ def _differences(
             yield from statement_adds_up(compare, state, of, days_too=days_too)
         if days_too:
             yield from last_day_is_the_snapshot(compare, state, first, last)
-    if deep and not is_owed:
+    if deep:
         yield from rows_are_as_booked_anew(compare)
         if days_too and first is not None:
             yield from days_are_as_valued_anew(compare, state, Span(state.portfolio_id, first, last))

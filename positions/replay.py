@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from positions.cash_days import CashName, replay_cash
 from positions.components import Component
-from positions.replacing import OF_SECURITIES, SECURITIES, Difference, replace
 from positions.engine.entry import Terms
+from positions.replacing import OF_SECURITIES, SECURITIES, Difference, replace
 from positions.storage import CASH_MOVEMENTS, MOVES, POSITION_DAYS, POSITIONS, Row
 from positions.writing import Outcome, book_component
 

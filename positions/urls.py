@@ -7,6 +7,7 @@ from django.urls import path
 from positions.api import Evaluation, PositionDetail, PositionList
 from positions.api_allocation import AllocationView, ConcentrationView
 from positions.api_contributions import AttributionView, ContributionView
+from positions.api_explain import Explanation
 from positions.api_income import IncomeView, RealizedGainsView
 from positions.api_lists import DisposalList, LotList
 from positions.api_periods import PerformanceView, StatementView
@@ -30,5 +31,6 @@ urlpatterns = [
     path("portfolios/<str:portfolio_id>/attribution/", AttributionView.as_view(), name="attribution"),
     path("portfolios/<str:portfolio_id>/income/", IncomeView.as_view(), name="income"),
     path("portfolios/<str:portfolio_id>/realized-gains/", RealizedGainsView.as_view(), name="realized-gains"),
+    path("portfolios/<str:portfolio_id>/explain/<str:figure>/", Explanation.as_view(), name="explain"),
     path("evaluate/", Evaluation.as_view(), name="evaluate"),
 ]

@@ -81,6 +81,13 @@ def plan_days(
     return Plan(list(due.values()), followed)
 
 
+def forget_followed(note_ids: Sequence[int]) -> None:
+    """Delete the notes of changed rows that have been followed; newer ones stay."""
+    if note_ids:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM position_changes WHERE id = ANY(%s)", [list(note_ids)])
+
+
 def _due(state: ValuationState, positions: PortfolioState, first: datetime.date | None, until: datetime.date) -> Due:
     last = min(max(until, positions.last_date or until), until + DAYS_AHEAD_MAX * ONE_DAY)
     if first:

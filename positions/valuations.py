@@ -22,9 +22,9 @@ from portfolio.streaming.verdicts import is_contention, passes
 from positions.analytics.history import History
 from positions.analytics.series import daily_values
 from positions.market import market
-from positions.models import PortfolioState, PositionChange, ValuationState
+from positions.models import PortfolioState, ValuationState
 from positions.timelines import FOR_VALUES, Span, read_histories
-from positions.valuation_days import Due, plan_days
+from positions.valuation_days import Due, forget_followed, plan_days
 from positions.valuation_news import ONE_DAY
 from positions.valuation_rows import cut_ends, replace_days, update_states
 
@@ -88,7 +88,7 @@ def _calculate_in_snapshot(
         state.first_date, state.last_date = due.first, due.last if due.first else None
         state.error, state.computed_at = "", now
     update_states([due.state for due in plan.due])
-    PositionChange.objects.filter(id__in=plan.followed).delete()
+    forget_followed(plan.followed)
     return [
         ValuationCalculationDone(
             portfolio_id=state.portfolio_id,

@@ -76,10 +76,11 @@ class ValuedDays:
 
 
 def valued_days(
-    *, state: PortfolioState, mark: PortfolioChange, pending: Pending | None, today: datetime.date
+    *, state: PortfolioState, mark: PortfolioChange, today: datetime.date, pending: Pending | None = None
 ) -> ValuedDays:
-    """The daily values of a portfolio up to today, or to its last entry. The caller has one database snapshot, and has
-    asked whether anything of the positions is `pending`.
+    """The daily values of a portfolio up to today, or to its last entry. The caller has one database snapshot.
+
+    `pending` is what it has found to be pending of the positions; of the days themselves it is found out here.
     """
     portfolio_id = state.portfolio_id
     newest = market.refresh()

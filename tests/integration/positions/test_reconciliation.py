@@ -45,13 +45,12 @@ def quotes(choose: random.Random | None = None):
                 )
             )
     for from_currency, to_currency, rate in (("USD", "EUR", "0.9"), ("EUR", "GBP", "0.8"), ("CHF", "EUR", "1.1")):
-        for date in ("2024-12-31", "2025-01-15"):
+        for date, more in (("2024-12-31", "0"), ("2025-01-15", "0.05")):
             yield RawRate(
                 fx_rate=SubmittedRate(
-                    from_currency=from_currency, to_currency=to_currency, rate_date=day(date), rate=D(rate)
+                    from_currency=from_currency, to_currency=to_currency, rate_date=day(date), rate=D(rate) + D(more)
                 )
             )
-            rate = str(D(rate) + D("0.05"))
 
 
 def recorded(*transactions, **attributes):
