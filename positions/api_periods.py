@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -9,12 +11,14 @@ from rest_framework.views import APIView
 
 from portfolio.rendering import QUICK_RENDERERS
 from positions.analytics.statement import statement
-from positions.asked import reading, variant_query
+from positions.asked import COST_METHOD, KNOWN_AT, reading, variant_query
+from positions.group_returns import group_performance
 from positions.period_answers import statement_answer
-from positions.period_questions import MEASURE, PERIOD, PerformanceQuery, PeriodQuery, asked_period
+from positions.period_questions import MEASURE, PERIOD, GroupQuery, PerformanceQuery, PeriodQuery, asked_period
 from positions.period_returns import performance_of
-from positions.period_serializers import PerformanceSerializer, StatementSerializer
+from positions.period_serializers import GroupPerformanceSerializer, PerformanceSerializer, StatementSerializer
 from positions.periods import first_transaction_of, statement_history
+from positions.queries import one_snapshot
 from positions.unchanged import unless_unchanged
 
 
@@ -63,3 +67,28 @@ class PerformanceView(APIView):
         asked = variant_query(request, kind=PerformanceQuery)
         with reading(request, portfolio_id, asked, every_day=True) as found:
             return Response(performance_of(found, asked))
+
+
+class GroupPerformanceView(APIView):
+    """The performance of several portfolios as one, in one currency."""
+
+    renderer_classes = QUICK_RENDERERS
+
+    @extend_schema(
+        operation_id="group_performance",
+        parameters=[
+            OpenApiParameter("portfolio_id", str, many=True, required=True, description="once for each portfolio"),
+            OpenApiParameter(
+                "currency", str, description="the base currency of the first where it is left out; others are converted"
+            ),
+            *(one for one in PERIOD if one not in (KNOWN_AT, COST_METHOD)),
+            *MEASURE,
+            OpenApiParameter("benchmark", str, description="the instrument to compare with"),
+        ],
+        responses=GroupPerformanceSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        asked = variant_query(request, kind=GroupQuery)
+        with one_snapshot(), ExitStack() as readings:
+            group = [readings.enter_context(reading(request, one, asked)) for one in asked["portfolio_id"]]
+            return Response(group_performance(group, asked))

@@ -25,7 +25,7 @@ def benchmark_of(found: Reading, security_id: str, dates: Collection[datetime.da
         base_currency = found.variant.terms.base_currency
     else:
         market.refresh()
-        prices, rates = _stored(found.state.portfolio_id, security_id, dates), market.rates
+        prices, rates = quoted_prices(found.state.portfolio_id, security_id, dates), market.rates
         base_currency = found.state.base_currency
     return Benchmark(security_id, base_currency, rates, prices, terms.exchange if terms else None)
 
@@ -38,7 +38,10 @@ def _booked(variant: Variant, security_id: str, dates: Collection[datetime.date]
     }
 
 
-def _stored(portfolio_id: str, security_id: str, dates: Collection[datetime.date]) -> dict[datetime.date, MarketPrice]:
+def quoted_prices(
+    portfolio_id: str, security_id: str, dates: Collection[datetime.date]
+) -> dict[datetime.date, MarketPrice]:
+    """Its last market price on or before each of the dates, and the splits that the portfolio had booked by then."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -170,7 +170,9 @@ def _explained(
         lines = lot_lines(lot_parts(held, valuation, gain=gain), name, valuation.missing)
         value = valuation.unrealized_gain if gain else valuation.market_value
         value_base = valuation.unrealized_gain_base if gain else valuation.market_value_base
-        price = price_answer(held, snapshot, valuation, seen.entries)
+        left_out = {problem.entry.transaction_id for problem in variant.books.problems if problem.code == "OVERSOLD"}
+        booked = [entry for entry in seen.entries if entry.transaction_id not in left_out]
+        price = price_answer(held, snapshot, valuation, booked)
         rate = rate_answer(snapshot.rates, held.currency, terms.base_currency, day)
         return Explained(value, value_base, lines, valuation.missing), price, rate
     if figure == "realized_gain":

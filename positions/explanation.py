@@ -19,24 +19,28 @@ from positions.engine.lots import BASE_SUMS, Holding, HoldingKey, Kind, Lot, spr
 from positions.engine.valuation import Valuation
 
 
-class Level(NamedTuple):
-    """A running figure of a holding: in its currency, and what is known of it in base.
+class Reckoned(NamedTuple):
+    """What is known of a running sum. `unknown` is another after an entry that has changed something unknown in it."""
 
-    `unknown` differs after an entry where something unknown is among what the entry has changed in base.
-    """
-
-    amount: Decimal
-    base: Decimal
+    known: Decimal
     unknown: Any = None
+
+
+class Level(NamedTuple):
+    """A running figure of a holding, in its own money (or units) and in base."""
+
+    local: Reckoned
+    base: Reckoned
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one entry, or one disposal of it, contributed; signed. `known_base` is what is known of `amount_base`."""
+    """What one entry, or one disposal of it, contributed; signed. `known` and `known_base` are what is known of it."""
 
     entry: Entry
     amount: Decimal
     amount_base: Decimal
+    known: Decimal
     known_base: Decimal
     disposal: Disposal | None = None
 
@@ -62,7 +66,7 @@ class Watch:
     def __init__(self, books: Books, key: HoldingKey, measure: Measure) -> None:
         self._books, self._key, self._measure = books, key, measure
         self._entry: Entry | None = None
-        self._level = Level(ZERO, ZERO)
+        self._level = measure(Holding(key, ""))
         self._parts: list[Part] = []
 
     def before_entry(self, entry: Entry | None) -> None:
@@ -79,44 +83,56 @@ class Watch:
         return self._parts
 
     def _note(self, entry: Entry, before: Level, after: Level) -> None:
-        unknown = before.unknown != after.unknown
-        amount, base = after.amount - before.amount, after.base - before.base
-        # An unknown local figure stays so: whether an entry had to do with it shows in base.
-        if unknown or base or (amount and not (before.amount.is_nan() and after.amount.is_nan())):
-            self._parts.append(Part(entry, amount, UNKNOWN if unknown else base, base))
+        amount, amount_base = _change(before.local, after.local), _change(before.base, after.base)
+        if amount or amount_base:
+            known, known_base = after.local.known - before.local.known, after.base.known - before.base.known
+            self._parts.append(Part(entry, amount, amount_base, known, known_base))
+
+
+def _change(before: Reckoned, after: Reckoned) -> Decimal:
+    return UNKNOWN if before.unknown != after.unknown else after.known - before.known
 
 
 # --- the figures --------------------------------------------------------------------------------------------------
 
+_NONE = Reckoned(ZERO)
+
 
 def _quantity(held: Holding) -> Level:
-    return Level(held.quantity, ZERO)
+    return Level(Reckoned(held.quantity), _NONE)
 
 
 def _cost_basis(held: Holding) -> Level:
-    return Level(held.cost_basis, held.cost_basis_base, _unrated(held))
+    base = Reckoned(held.cost_basis_base, _unrated(held))
+    if not held.cost_basis.is_nan():
+        return Level(Reckoned(held.cost_basis), base)
+    lots = held.open_lots()
+    known = sum((lot.cost_basis for lot in lots if not lot.cost_basis.is_nan()), ZERO)
+    return Level(Reckoned(known, tuple((lot.key, lot.quantity) for lot in lots if lot.cost_basis.is_nan())), base)
 
 
 def _income(held: Holding) -> Level:
-    return Level(held.income, *_sum(held, "income_base"))
+    base = _sum(held, "income_base")
+    # One that could not be converted leaves the local sum unknown for good: only base tells what is added later.
+    return Level(Reckoned(ZERO, base) if held.income.is_nan() else Reckoned(held.income), base)
 
 
 def _fees(held: Holding) -> Level:
-    base, unknown = _sum(held, "fees_base")
-    return Level(base, base, unknown)
+    base = _sum(held, "fees_base")
+    return Level(base, base)
 
 
 def _taxes(held: Holding) -> Level:
-    base, unknown = _sum(held, "taxes_base")
-    return Level(base, base, unknown)
+    base = _sum(held, "taxes_base")
+    return Level(base, base)
 
 
-def _sum(held: Holding, name: str) -> tuple[Decimal, Decimal]:
+def _sum(held: Holding, name: str) -> Reckoned:
     """What is known of one of BASE_SUMS, and how many amounts of it are not."""
     if held.rated_sums is None:
-        return getattr(held, name), ZERO
+        return Reckoned(getattr(held, name), ZERO)
     index = BASE_SUMS.index(name)
-    return held.rated_sums[index], held.rated_sums[len(BASE_SUMS) + index]
+    return Reckoned(held.rated_sums[index], held.rated_sums[len(BASE_SUMS) + index])
 
 
 def _unrated(held: Holding) -> Any:
@@ -145,7 +161,7 @@ IN_BASE = ("fees", "taxes")
 def disposal_parts(disposals: Iterable[Disposal], security_id: str) -> list[Part]:
     """What the realised gain of a security is made of: every piece that was closed, in the order booked."""
     return [
-        Part(d.closing, d.realized_gain, d.realized_gain_base, d.realized_gain_base, d)
+        Part(d.closing, d.realized_gain, d.realized_gain_base, d.realized_gain, d.realized_gain_base, d)
         for d in disposals
         if d.security_id == security_id
     ]

@@ -21,12 +21,13 @@ PARTS_MAX = 1000
 
 
 class Line(NamedTuple):
-    """A part as it is listed: what it contributes, what of it is known in base, its day, and how its facts are told;
+    """A part as it is listed: what it contributes, what of that is known, its day, and how its facts are told;
     `missing` says why where an amount is unknown.
     """
 
     amount: Decimal
     amount_base: Decimal
+    known: Decimal
     known_base: Decimal
     day: datetime.date
     facts: Callable[[], dict[str, Any]]
@@ -45,14 +46,14 @@ class Explained(NamedTuple):
 def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[str, Any]:
     """`value`, `parts` and their totals. `in_base`: the figure has a value in base (a quantity has none).
 
-    What is unknown of a part's base amount has left again with another part where the value is known all the same: then
+    Where a part is unknown and the value is known all the same, what is unknown has left again with another part: then
     what is known of the parts adds up to it. Needs the arithmetic of `portfolio.money.exact`.
     """
     value, value_base, lines, missing = explained
     older, listed = lines[:-PARTS_MAX], lines[-PARTS_MAX:]
     shown = [*([_left_out(older)] if older else []), *listed]
-    known = not value_base.is_nan()
-    total_base = sum((line.known_base if known else line.amount_base for line in shown), ZERO)
+    total = sum((line.amount if value.is_nan() else line.known for line in shown), ZERO)
+    total_base = sum((line.amount_base if value_base.is_nan() else line.known_base for line in shown), ZERO)
 
     def base(amount: Decimal, missing: str) -> Any:
         return figure(amount, missing) if in_base else None
@@ -60,7 +61,7 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
     return {
         "value": figure(value, missing),
         "value_base": base(value_base, missing),
-        "parts_total": figure(sum((line.amount for line in shown), ZERO), missing),
+        "parts_total": figure(total, missing),
         "parts_total_base": base(total_base, missing),
         "parts_max": PARTS_MAX,
         "parts_left_out": len(older),
@@ -80,6 +81,7 @@ def _left_out(lines: Sequence[Line]) -> Line:
     return Line(
         sum((line.amount for line in lines), ZERO),
         sum((line.amount_base for line in lines), ZERO),
+        sum((line.known for line in lines), ZERO),
         sum((line.known_base for line in lines), ZERO),
         max(days),
         lambda: {"kind": "LEFT_OUT", "count": len(lines), "date": min(days), "last_date": max(days)},
@@ -99,7 +101,7 @@ def entry_lines(parts: Iterable[Part], terms: Terms, local_currency: str) -> lis
             kind = "DISPOSAL" if part.disposal else "TRANSACTION"
             return {"kind": kind, **entry_answer(part.entry, terms, local_currency), **disposal}
 
-        return Line(part.amount, part.amount_base, part.known_base, part.entry.date, facts)
+        return Line(part.amount, part.amount_base, part.known, part.known_base, part.entry.date, facts)
 
     return [line(part) for part in parts]
 
@@ -120,14 +122,19 @@ def lot_lines(parts: Iterable[LotPart], security_id: str, missing: str) -> list[
                 "fx_gain_base": figure(part.fx_gain_base),
             }
 
-        return Line(part.amount, part.amount_base, part.amount_base, part.lot.key.acquisition_date, facts, missing)
+        amounts = part.amount, part.amount_base
+        return Line(*amounts, *amounts, part.lot.key.acquisition_date, facts, missing)
 
     return [line(part) for part in parts]
 
 
 def revaluation_line(gain: Decimal, known_gain: Decimal, rate: dict[str, Any], day: datetime.date) -> Line:
     """What the rate of the day adds to the cost of cash, or takes from it."""
-    return Line(ZERO, gain, known_gain, day, lambda: {"kind": "REVALUATION", "date": day, "rate": rate})
+
+    def facts() -> dict[str, Any]:
+        return {"kind": "REVALUATION", "date": day, "rate": rate}
+
+    return Line(ZERO, gain, ZERO, known_gain, day, facts)
 
 
 def entry_answer(entry: Entry, terms: Terms, local_currency: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from portfolio.money import is_currency
 from positions.analytics.performance import SeriesOf
 from positions.analytics.periods import PERIODS, Period, standard_periods
 from positions.analytics.returns import FlowTiming
@@ -16,6 +17,9 @@ from positions.asked import COST_METHOD, KNOWN_AT, VariantQuery
 
 PERIOD_DAYS_MAX = 36_525
 """A hundred years: a mistyped year must not make a million days."""
+
+GROUP_PORTFOLIOS_MAX = 50
+"""So many portfolios are read for one answer."""
 
 PERIOD = (
     OpenApiParameter("start", datetime.date, description="the period is (start, end]: this day's value opens it"),
@@ -79,6 +83,29 @@ class PerformanceQuery(PeriodQuery):
     asset_class = serializers.CharField(required=False, max_length=64)
     benchmark = serializers.CharField(required=False, max_length=64)
     series = serializers.ChoiceField([one.value for one in SeriesOf], default=SeriesOf.DAILY.value)
+
+
+class GroupQuery(PerformanceQuery):
+    """Of which portfolios together, and in which currency."""
+
+    known_at = None  # type: ignore[assignment]
+    cost_method = None  # type: ignore[assignment]
+    security_id = None  # type: ignore[assignment]
+    asset_class = None  # type: ignore[assignment]
+    portfolio_id = serializers.ListField(
+        child=serializers.CharField(max_length=64), min_length=1, max_length=GROUP_PORTFOLIOS_MAX
+    )
+    currency = serializers.CharField(required=False, max_length=10)
+
+    def validate_portfolio_id(self, value: list[str]) -> list[str]:
+        """Each once."""
+        return list(dict.fromkeys(value))
+
+    def validate_currency(self, value: str) -> str:
+        """Raises ValidationError."""
+        if not is_currency(value):
+            raise serializers.ValidationError("is not a currency")
+        return value
 
 
 @dataclass(frozen=True, slots=True)

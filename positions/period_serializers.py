@@ -148,3 +148,13 @@ class PerformanceSerializer(_HeadSerializer, ComparedReturnsSerializer):
     """The performance of a portfolio, or of a part of it."""
 
     of = serializers.DictField(allow_null=True, help_text="the part asked for: `security_id`, `asset_class`")
+
+
+class GroupPerformanceSerializer(ComparedReturnsSerializer):
+    """The performance of several portfolios as one."""
+
+    portfolio_ids = serializers.ListField(child=serializers.CharField())
+    as_of = serializers.DateField(help_text="the end of the period")
+    known_at = serializers.DateTimeField(help_text="the moment used")
+    pending = PendingSerializer(allow_null=True)
+    period = serializers.CharField(allow_null=True, help_text="the name of the standard period, where it is one")

@@ -11,9 +11,11 @@ from positions.analytics.series import daily_values
 from positions.day_rows import read_days
 from positions.differences import Comparison, Difference
 from positions.engine.entry import key_of
+from positions.engine.lots import HoldingKey, Kind
 from positions.links import Offer, offers
 from positions.market import market
 from positions.models import PortfolioState
+from positions.segments import holding_name
 from positions.storage import LOT_KEY_COLUMNS, TABLES, Row
 from positions.terms import terms_of
 from positions.timelines import FOR_VALUES, Span, read_histories
@@ -30,6 +32,7 @@ KEYS: Mapping[str, Sequence[str]] = {
     "given_lots": ("security_id", "transaction_id", *LOT_KEY_COLUMNS),
     "transfer_links": ("security_id", "transaction_id"),
     "moves": ("transaction_id", "move_date"),
+    "cash_movements": ("currency", "transaction_id", "leg"),
 }
 """What a row of each table is known by within its portfolio."""
 
@@ -82,9 +85,9 @@ def _row_differs(
     expected: Mapping[str, Any] | None,
 ) -> Iterator[Difference]:
     told = expected or stored or {}
-    holding = told.get("security_id") or told.get("target_id") or told.get("source_id") or ""
-    if told.get("kind") == "CASH":
-        holding = f"cash {holding}"
+    holding = next((told[name] for name in ("security_id", "target_id", "source_id") if told.get(name)), "")
+    if table == "cash_movements" or told.get("kind") == Kind.CASH:
+        holding = holding_name(HoldingKey(Kind.CASH, told.get("currency", "")))
     place = " ".join(str(part) for name, part in zip(KEYS[table], key, strict=True) if name not in _SAID_ALREADY)
     where = f"{table} {place}".rstrip()
     if stored is None or expected is None:
@@ -98,4 +101,4 @@ def _row_differs(
         )
 
 
-_SAID_ALREADY = ("kind", "security_id")
+_SAID_ALREADY = ("kind", "security_id", "currency")

@@ -11,6 +11,7 @@ from django.db import connection
 from portfolio.money import ZERO, exact
 from positions.differences import Comparison, Difference
 from positions.engine.lots import HoldingKey, Kind
+from positions.engine.postings import POSTED_SUMS
 from positions.models import Position
 from positions.segments import holding_name
 from positions.storage import FIGURES
@@ -38,7 +39,7 @@ def lots_add_up(compare: Comparison, positions: Rows) -> Iterator[Difference]:
         """,
         compare.portfolio_id,
     )
-    yield from _sums_tie(compare, positions, "lots", columns, found)
+    yield from _sums_tie(compare, _of_kind(positions, Kind.SECURITY), "lots", columns, found)
 
 
 def disposals_add_up(compare: Comparison, positions: Rows) -> Iterator[Difference]:
@@ -50,7 +51,18 @@ def disposals_add_up(compare: Comparison, positions: Rows) -> Iterator[Differenc
         """,
         compare.portfolio_id,
     )
-    yield from _sums_tie(compare, positions, "disposals", _REALIZED, found)
+    yield from _sums_tie(compare, _of_kind(positions, Kind.SECURITY), "disposals", _REALIZED, found)
+
+
+def movements_add_up(compare: Comparison, positions: Rows) -> Iterator[Difference]:
+    """A balance, and what stands beside it, is what moved the cash."""
+    columns = ("quantity", "income", *POSTED_SUMS)
+    sums = ", ".join(f"sum(coalesce({'amount' if name == 'quantity' else name}, 0))" for name in columns)
+    found = _by_security(
+        f"SELECT currency, {sums} FROM cash_movements WHERE portfolio_id = %s GROUP BY currency",  # noqa: S608 - as below
+        compare.portfolio_id,
+    )
+    yield from _sums_tie(compare, _of_kind(positions, Kind.CASH), "movements", columns, found)
 
 
 def cost_is_held_or_relieved(compare: Comparison, positions: Rows) -> Iterator[Difference]:
@@ -108,13 +120,20 @@ def _by_security(sql: str, parameters: Any) -> dict[str, Sequence[Any]]:
         return {security_id: sums for security_id, *sums in cursor.fetchall()}
 
 
+def _of_kind(positions: Rows, kind: Kind) -> Rows:
+    return {key: figures for key, figures in positions.items() if key.kind is kind}
+
+
 def _sums_tie(
     compare: Comparison, positions: Rows, of: str, columns: Sequence[str], found: Mapping[str, Sequence[Any]]
 ) -> Iterator[Difference]:
-    held = {key.security_id: figures for key, figures in positions.items() if key.kind is Kind.SECURITY}
+    """The columns of the positions, all of one kind, are the sums found; where there is none of either it is 0."""
+    names = {key.security_id: holding_name(key) for key in positions}
+    held = {key.security_id: figures for key, figures in positions.items()}
     for security_id in sorted(held.keys() | found.keys()):
-        nothing = [ZERO] * len(columns)
-        for column, total in zip(columns, found.get(security_id, nothing), strict=True):
+        sums = found.get(security_id, [ZERO] * len(columns))
+        for column, total in zip(columns, sums, strict=True):
             stored = held.get(security_id, {}).get(column, ZERO)
             figure = f"{column} of the position, beside its {of}"
-            yield from compare.close(security_id, figure, Decimal(stored), Decimal(total), ZERO)
+            name = names.get(security_id, security_id)
+            yield from compare.close(name, figure, Decimal(stored), Decimal(total), ZERO)

@@ -22,12 +22,13 @@ from positions.reconciled_rows import (
     disposals_add_up,
     last_days_are_positions,
     lots_add_up,
+    movements_add_up,
     positions_of,
 )
 from positions.timelines import Span
 from positions.valued_days import ValuedDays, valued_days
 
-_OF_ROWS = (lots_add_up, disposals_add_up, cost_is_held_or_relieved, last_days_are_positions)
+_OF_ROWS = (lots_add_up, disposals_add_up, movements_add_up, cost_is_held_or_relieved, last_days_are_positions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from positions.api_contributions import AttributionView, ContributionView
 from positions.api_explain import Explanation
 from positions.api_income import IncomeView, RealizedGainsView
 from positions.api_lists import DisposalList, LotList
-from positions.api_periods import PerformanceView, StatementView
+from positions.api_periods import GroupPerformanceView, PerformanceView, StatementView
 from positions.api_quality import DataQuality
 from positions.api_risk import RiskView
 from positions.api_valuations import ValuationList
@@ -32,5 +32,6 @@ urlpatterns = [
     path("portfolios/<str:portfolio_id>/income/", IncomeView.as_view(), name="income"),
     path("portfolios/<str:portfolio_id>/realized-gains/", RealizedGainsView.as_view(), name="realized-gains"),
     path("portfolios/<str:portfolio_id>/explain/<str:figure>/", Explanation.as_view(), name="explain"),
+    path("performance/", GroupPerformanceView.as_view(), name="group-performance"),
     path("evaluate/", Evaluation.as_view(), name="evaluate"),
 ]

@@ -83,7 +83,7 @@ def benchmark_return(benchmark: Benchmark, period: Period) -> Figure:
     if isinstance(end, Unavailable):
         return end
     if not start.worth:
-        return unavailable("NO_BENCHMARK", f"{benchmark.security_id} is worth nothing on {period.start}")
+        return _worthless(benchmark, period.start)
     with exact():
         return kept(end.worth / start.worth - ONE)
 
@@ -106,7 +106,7 @@ def benchmark_money_weighted_return(benchmark: Benchmark, days: Sequence[Day], p
             at = benchmark.on(day.date)
             unknown = unknown or day.why_unknown(put_in) or (at if isinstance(at, Unavailable) else None)
             if isinstance(at, UnitPrice) and not at.worth:
-                unknown = unknown or unavailable("NO_BENCHMARK", f"{benchmark.security_id} is worth 0 on {day.date}")
+                unknown = unknown or _worthless(benchmark, day.date)
             if unknown:
                 break
             assert isinstance(at, UnitPrice), "known"
@@ -120,3 +120,7 @@ def benchmark_money_weighted_return(benchmark: Benchmark, days: Sequence[Day], p
         assert isinstance(end, UnitPrice), "known"
         flows.append(CashFlow(period.end, units * end.worth))
     return internal_rate_of_return(flows, start=period.start, end=period.end)
+
+
+def _worthless(benchmark: Benchmark, day: datetime.date) -> Unavailable:
+    return unavailable("NO_BENCHMARK", f"{benchmark.security_id} is worth nothing on {day}")

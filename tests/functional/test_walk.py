@@ -342,9 +342,10 @@ def ledger_rows() -> list[tuple[Any, ...]]:
 
 
 def without_names(answer: Any) -> Any:
-    """The same whatever the portfolio is called and in which change a row was recorded."""
+    """The same whatever the portfolio is called, in which change a row was recorded, and when one asked."""
     if isinstance(answer, dict):
-        return {name: without_names(value) for name, value in answer.items() if name not in ("portfolio_id", "id")}
+        own = ("portfolio_id", "id", "known_at")
+        return {name: without_names(value) for name, value in answer.items() if name not in own}
     return [without_names(one) for one in answer] if isinstance(answer, list) else answer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -68,7 +69,11 @@ def _progress() -> Progress:
 def _line(difference: Difference) -> str:
     by = f", off by {plain(difference.by)}" if difference.by is not None else ""
     where = f"{difference.portfolio_id} {difference.holding}".rstrip()
-    return f"{where}: {difference.figure}: {difference.stored} instead of {difference.expected}{by}"
+    return f"{where}: {difference.figure}: {_told(difference.stored)} instead of {_told(difference.expected)}{by}"
+
+
+def _told(value: Any) -> str:
+    return plain(value) if isinstance(value, Decimal) else str(value)
 
 
 NAMED_MAX = 10

@@ -134,6 +134,9 @@ SPOILT = {
         ("", "inflows of the daily values", "4")
     ],
     "DELETE FROM daily_valuations WHERE valuation_date = '2025-01-20'": [("", "daily values", None)],
+    "UPDATE cash_movements SET amount = amount - 1 WHERE movement_date = '2025-01-14'": [
+        ("cash USD", "quantity of the position", "1")
+    ],
     "DELETE FROM lots WHERE security_id = 'CCC'": [("CCC", "quantity of the position", "8")],
 }
 
