@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import F, Q
 
 from orchestrator.models import Calculation
 from portfolio.models import DeadLetter, PortfolioChange, StoppedWorker
-from positions.models import PortfolioState
-from tests.faults.flow import AS_OF, Flow
+from positions.models import DailyValuation, PortfolioState
+from tests.faults.flow import AS_OF, START, Flow
 from tests.pipeline import calculate, rows_of
 from tests.system import System, eventually
 from transactions.models import Transaction
@@ -54,6 +55,7 @@ def audit(system: System, flow: Flow) -> None:
         for name in FIGURES:
             assert answer[name] == plain(expected[name]), f"{name} of {portfolio_id}"
         assert by_id(answer["exceptions"]) == by_id(plain(expected["exceptions"]))
+        assert values_of_days(portfolio_id) == values_in(expected["performance"]["series"])
     assert [p for p in flow.portfolio_ids if not system.positions(p)["positions"]] == []
 
     before = {portfolio_id: rows_of(portfolio_id) for portfolio_id in flow.portfolio_ids}
@@ -61,6 +63,16 @@ def audit(system: System, flow: Flow) -> None:
     for portfolio_id in flow.portfolio_ids:
         for table, of_table in rows_of(portfolio_id).items():
             assert of_table == before[portfolio_id][table], f"{table} of {portfolio_id}, booked anew"
+
+
+def values_of_days(portfolio_id: str) -> dict[str, Decimal | None]:
+    """The stored value of every day looked at; None where it is unknown."""
+    days = DailyValuation.objects.filter(portfolio_id=portfolio_id, valuation_date__gt=START, valuation_date__lte=AS_OF)
+    return {str(day.valuation_date): None if day.value.is_nan() else day.value for day in days}
+
+
+def values_in(series: list[dict[str, Any]]) -> dict[str, Decimal | None]:
+    return {str(day["date"]): None if isinstance(day["value"], dict) else Decimal(day["value"]) for day in series}
 
 
 def plain(answer: Any) -> Any:

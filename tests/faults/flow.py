@@ -21,6 +21,8 @@ from transactions.ledger import content_hash, normalised
 
 AS_OF = "2024-12-31"
 FIRST_DAY = datetime.date(2023, 1, 2)
+START = "2023-12-31"
+"""From here on the value of every day is looked at."""
 SECURITIES = {"AAPL": "USD", "MSFT": "USD", "NVDA": "USD", "SAP": "EUR", "ASML": "EUR"}
 POST_RECORDS = 100
 
@@ -54,7 +56,7 @@ class Flow:
         return {(*row.version_key, content_hash(row)) for row in rows}
 
     def evaluated(self, portfolio_id: str) -> Any:
-        """The positions, cash, totals and exceptions computed at once, from nothing but what was sent."""
+        """The positions, the value of every day and all else computed at once, from nothing but what was sent."""
         (portfolio,) = [one for one in self.reference["portfolios"] if one["portfolio_id"] == portfolio_id]
         own = {json.dumps(one, sort_keys=True) for one in self.sent if one["portfolio_id"] == portfolio_id}
         request = {
@@ -64,6 +66,8 @@ class Flow:
             "market_prices": self.reference["market-prices"],
             "fx_rates": self.reference["fx-rates"],
             "as_of": AS_OF,
+            "start": START,
+            "end": AS_OF,
         }
         return evaluate(json.dumps(request).encode(), today=datetime.date.fromisoformat(AS_OF))
 

@@ -16,12 +16,14 @@ from tests.faults.flow import flow
 from tests.faults.sending import Sending
 from tests.system import API, System, eventually, running_system
 
+FOLLOWING = [worker for worker in WORKERS if worker != "consume_market_data"]
+"""The workers that a transaction passes through."""
 STILL_S = 0.1
 AWAKE_S = 5.0
 """How long a process that stood still is given to find out what has happened meanwhile."""
 
 
-@pytest.mark.parametrize("worker", ["consume_transactions", "run_orchestrator", "calculate_positions"])
+@pytest.mark.parametrize("worker", FOLLOWING)
 def test_a_worker_is_killed_in_the_middle_of_a_transaction_and_again_when_it_is_back(worker: str):
     with running_system() as system, Sending(system.client, flow()) as sending:
         sending.reaches(0.2)
@@ -62,7 +64,7 @@ def test_two_of_each_worker_and_one_of_them_killed_in_mid_batch():
         audit(system, sending.flow)
 
 
-@pytest.mark.parametrize("worker", ["consume_transactions", "run_orchestrator", "calculate_positions"])
+@pytest.mark.parametrize("worker", FOLLOWING)
 def test_a_worker_stands_still_in_a_transaction_and_its_twin_goes_on(worker: str):
     """No timeout of the database server ends what a stopped process has begun: its successor has to."""
     with (
