@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Iterable, Mapping
+from itertools import permutations
 
 from django.db import connection
 
 from positions.components import Concerned
+from positions.engine.lots import HoldingKey, Kind
 from positions.engine.rates import Quote
 from positions.links import is_linked
 from positions.market import market
@@ -26,6 +28,7 @@ from transactions.excerpts import ledgers_between
 QUOTES_LOOKED_AT_MAX = 1_000
 """With more of them than this that are new to a portfolio, it is booked anew as a whole."""
 
+_DAY = datetime.timedelta(days=1)
 _OF_ITS_CURRENCIES = """
     r.market_seq > s.market_seq AND r.superseded_at IS NULL AND r.rate_date <= s.last_date
     AND (r.from_currency IN (held.currency, s.base_currency) OR r.to_currency IN (held.currency, s.base_currency))
@@ -131,10 +134,11 @@ def _with_costs_of_before(portfolio_ids: Collection[str]) -> set[str]:
 def _booked_at(quotes: Mapping[str, Collection[Quote]], states: Mapping[str, PortfolioState]) -> dict[str, set[str]]:
     """The transactions that are booked at a rate which rests on one of the quotes; portfolios without any left out."""
     found: dict[str, set[str]] = {}
-    days = {portfolio_id: _days_of(of_portfolio) for portfolio_id, of_portfolio in quotes.items()}
+    currencies = _currencies(quotes.keys())
+    days = {p: _days_of(of_portfolio, currencies[p], states[p]) for p, of_portfolio in quotes.items()}
+    days = {portfolio_id: stretches for portfolio_id, stretches in days.items() if stretches}
     if not days:
         return found
-    currencies = _currencies(days.keys())
     for portfolio_id, versions in ledgers_between(days=days).items():
         base_currency, new = states[portfolio_id].base_currency, quotes[portfolio_id]
         for entry in effective(versions):
@@ -144,36 +148,47 @@ def _booked_at(quotes: Mapping[str, Collection[Quote]], states: Mapping[str, Por
     return found
 
 
-def _days_of(quotes: Iterable[Quote]) -> list[tuple[datetime.date, datetime.date]]:
-    """The days on which any of the quotes counts, as stretches from one day to before another."""
+def _days_of(
+    quotes: Collection[Quote], currencies: Mapping[HoldingKey, str], state: PortfolioState
+) -> list[tuple[datetime.date, datetime.date]]:
+    """The days up to the last entry's on which an exchange among the currencies rests on one of the quotes, as
+    stretches from one day to before another.
+    """
+    exchanges = list(permutations({*currencies.values(), state.base_currency}, 2))
     stretches: list[tuple[datetime.date, datetime.date]] = []
     for first, end in sorted((quote.rate_date, market.rates.counts_until(quote)) for quote in quotes):
-        if stretches and first <= stretches[-1][1]:
-            stretches[-1] = (stretches[-1][0], max(end, stretches[-1][1]))
-        else:
-            stretches.append((first, end))
+        day = max(first, stretches[-1][1]) if stretches else first
+        while day < end and state.last_date and day <= state.last_date:
+            if _rest_on(exchanges, day, quotes):
+                start = stretches.pop()[0] if stretches and stretches[-1][1] == day else day
+                stretches.append((start, day + _DAY))
+            day += _DAY
     return stretches
 
 
-def _currencies(portfolio_ids: Collection[str]) -> dict[str, dict[str, str]]:
-    """The currency of each security that the portfolios have booked into."""
-    currencies: dict[str, dict[str, str]] = {portfolio_id: {} for portfolio_id in portfolio_ids}
-    rows = Position.objects.filter(portfolio_id__in=portfolio_ids, kind="SECURITY")
-    for portfolio_id, security_id, currency in rows.values_list("portfolio_id", "security_id", "currency"):
-        currencies[portfolio_id][security_id] = currency
+def _currencies(portfolio_ids: Collection[str]) -> dict[str, dict[HoldingKey, str]]:
+    """The currency of each holding that the portfolios have booked into."""
+    currencies: dict[str, dict[HoldingKey, str]] = {portfolio_id: {} for portfolio_id in portfolio_ids}
+    rows = Position.objects.filter(portfolio_id__in=portfolio_ids)
+    for portfolio_id, kind, security_id, currency in rows.values_list(
+        "portfolio_id", "kind", "security_id", "currency"
+    ):
+        currencies[portfolio_id][HoldingKey(Kind(kind), security_id)] = currency
     return currencies
 
 
-def _exchanges(entry: LedgerEntry, base_currency: str, currencies: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def _exchanges(
+    entry: LedgerEntry, base_currency: str, currencies: Mapping[HoldingKey, str]
+) -> Iterable[tuple[str, str]]:
     """The exchanges from one currency to another that booking the entry may make at the market rate of its day."""
     if entry.transaction_fx_rate is None:
         yield entry.currency, base_currency
-    local = currencies.get(entry.security_id or "", entry.currency)
+    local = currencies.get(HoldingKey(Kind.SECURITY, entry.security_id or ""), entry.currency)
     if local != entry.currency:
         yield entry.currency, local
         yield local, base_currency
     if entry.target_security_id:
-        yield local, currencies.get(entry.target_security_id, local)
+        yield local, currencies.get(HoldingKey(Kind.SECURITY, entry.target_security_id), local)
 
 
 def _rest_on(exchanges: Iterable[tuple[str, str]], day: datetime.date, quotes: Collection[Quote]) -> bool:

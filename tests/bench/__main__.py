@@ -16,7 +16,7 @@ from portfolio.devstack import DevStack, DevStackError
 from tests.bench.figures import FULL, QUICK
 from tests.bench.system import BASE_DIR, System
 
-BENCHES = ("persistence", "posts", "bank_day", "latency", "new_trade", "reads")
+BENCHES = ("persistence", "posts", "bank_day", "latency", "new_trade", "old_trade", "reads")
 TABLE_WIDTH = 110
 
 

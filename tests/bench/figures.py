@@ -24,6 +24,8 @@ class Sizes:
     latency_posts: int = 50
     histories: tuple[int, ...] = (100, 10_000, 100_000)
     new_trades: int = 21
+    old_histories: tuple[int, ...] = (10_000, 100_000)
+    old_changes: int = 9
     history_read: int = 100_000
     reads: int = 200
 
@@ -39,6 +41,8 @@ QUICK = Sizes(
     latency_posts=15,
     histories=(100, 10_000),
     new_trades=9,
+    old_histories=(10_000,),
+    old_changes=3,
     history_read=10_000,
     reads=20,
 )
