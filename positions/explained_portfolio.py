@@ -7,13 +7,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from portfolio.money import UNKNOWN, ZERO
+from portfolio.amounts import number_of
+from portfolio.money import ZERO
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.explanation_answers import Explained, Line
+from positions.explanation import Contribution
+from positions.explanation_answers import Explained, Line, added_up
 from positions.figures import Snapshot, balance_base_in, figure, valuation_in
 
-Contribution = tuple[Decimal, Decimal, str]
-"""In the holding's own money, in base, and why where that is unknown."""
+Amounts = tuple[Decimal, Decimal, str]
+"""What a holding contributes: in the holding's own money, in base, and why where that is unknown."""
 
 _NO_RATE = "MISSING_FX_RATE"
 _BOTH_KINDS = ("income", "fees", "taxes")
@@ -28,30 +30,30 @@ def explained_portfolio(name: str, snapshot: Snapshot, link: Callable[[HoldingKe
     holdings = [held for held in snapshot.holdings if held.key.kind in kinds]
     lines = []
     for held in sorted(holdings, key=lambda held: (held.key.kind is Kind.CASH, held.key.security_id)):
-        contribution = _contribution(name, held, snapshot)
-        if contribution[0] or contribution[1]:
-            lines.append(_line(held, contribution, snapshot.as_of, link(held.key)))
-    total = sum((line.amount_base for line in lines), ZERO)
-    return Explained(total, total, lines, next((line.missing for line in lines if line.amount_base.is_nan()), _NO_RATE))
+        amounts = _amounts(name, held, snapshot)
+        if amounts[0] or amounts[1]:
+            lines.append(_line(held, amounts, snapshot.as_of, link(held.key)))
+    total = sum((line.contributed.amount_base for line in lines), ZERO)
+    return Explained(
+        total, total, lines, next((line.missing for line in lines if line.contributed.amount_base.is_nan()), _NO_RATE)
+    )
 
 
-def _contribution(name: str, held: Holding, snapshot: Snapshot) -> Contribution:
+def _amounts(name: str, held: Holding, snapshot: Snapshot) -> Amounts:
     if name == "cash":
-        balance = held.quantity if snapshot.cash_tracked else ZERO
-        return balance, balance_base_in(held, snapshot) if snapshot.cash_tracked else ZERO, _NO_RATE
+        if not snapshot.cash_tracked:
+            return ZERO, ZERO, _NO_RATE
+        return held.quantity, number_of(balance_base_in(held, snapshot)), _NO_RATE
     if name in ("market_value", "unrealized_gain"):
         valuation = valuation_in(held, snapshot)
-        if name == "market_value":
-            return valuation.market_value, valuation.market_value_base, valuation.missing
-        return valuation.unrealized_gain, valuation.unrealized_gain_base, valuation.missing
-    if name == "cost_basis":
-        return held.cost_basis, UNKNOWN if held.unrated_lots else held.cost_basis_base, _NO_RATE
-    base: Decimal = getattr(held, f"{name}_base")
-    return (base if name in ("fees", "taxes") else getattr(held, name)), base, _NO_RATE
+        return number_of(getattr(valuation, name)), number_of(getattr(valuation, f"{name}_base")), valuation.missing
+    if name == "realized_gain":
+        return number_of(held.realized_gain), number_of(held.realized_gain_base), _NO_RATE
+    return *added_up(name, held), _NO_RATE
 
 
-def _line(held: Holding, contribution: Contribution, day: datetime.date, address: str) -> Line:
-    local, base, missing = contribution
+def _line(held: Holding, amounts: Amounts, day: datetime.date, address: str) -> Line:
+    local, base, missing = amounts
     is_security = held.key.kind is Kind.SECURITY
 
     def facts() -> dict[str, Any]:
@@ -64,4 +66,4 @@ def _line(held: Holding, contribution: Contribution, day: datetime.date, address
             "explained_at": address,
         }
 
-    return Line(base, base, base, base, day, facts, missing)
+    return Line(Contribution(base, base, base, base), day, facts, missing)

@@ -1,7 +1,7 @@
-"""Explaining a figure of a portfolio: its entries are booked again and watched, or its holdings are listed.
+"""Explaining a figure of a holding: entries are booked again, as they count or counted at a moment, and watched.
 
-Of a security only the entries that hang together with it are booked; cash takes in what every entry of the portfolio
-moves. Without either, the parts are the holdings, each of which has an explanation of its own.
+Of a security only the entries that hang together with it are booked. Cash takes in what every entry of the portfolio
+moves: it is explained from its stored movements (`explained_cash`), and booked where these do not say what is asked.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import datetime
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
+from portfolio.amounts import number_of
 from portfolio.knowledge import settled_moment
-from portfolio.money import UNKNOWN, ZERO, OutOfRange, exact
+from portfolio.money import OutOfRange, exact
 from portfolio.problems import InvalidContent, Unknown
 from portfolio.queries import AnyUser
 from portfolio.reading import visible_portfolio
@@ -24,19 +24,13 @@ from positions.chains import ChainTooLong
 from positions.engine.booking import Books
 from positions.engine.entry import Entry
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.explanation import IN_BASE, MEASURES, Watch, disposal_parts, lot_parts
-from positions.explanation_answers import (
-    Explained,
-    Line,
-    entry_lines,
-    explanation_answer,
-    lot_lines,
-    revaluation_line,
-)
+from positions.explained_cash import cash_explained, stored_cash_answer
+from positions.explanation import MEASURES, Watch, disposal_parts, lot_parts
+from positions.explanation_answers import Explained, added_up, entry_lines, holding_answer, lot_lines
 from positions.explanation_market import price_answer, rate_answer
-from positions.figures import Snapshot, balance_base_in, exception_answer, valuation_in
+from positions.figures import balance_base_in, exception_answer, valuation_in
 from positions.ledger_parts import entries_of_component, entries_of_portfolio
-from positions.queries import one_snapshot, pending_of, state_of
+from positions.queries import known_by_the_rows, one_snapshot, pending_of, state_of
 from positions.variants import Asked, Variant, book_entries
 
 BOOKED_BESIDE_MAX = 2_000
@@ -91,19 +85,18 @@ def explain_holding(user: AnyUser, question: Question) -> dict[str, Any]:
     with one_snapshot():
         mark = visible_portfolio(user, question.portfolio_id)
         state = state_of(portfolio_id=question.portfolio_id)
-        known_at = settled if question.known_at else None
-        asked = Asked(question.portfolio_id, day, question.cost_method, known_at)
+        pending = pending_of(state=state, mark=mark)
+        own_method = question.cost_method in (None, state.cost_basis_method)
+        if key.kind is Kind.CASH and question.known_at is None and own_method and state.computed_seq:
+            known_at = known_by_the_rows(state=state, mark=mark, settled=settled)
+            found = Reading(mark, state, day, known_at, state.cost_basis_method, pending, None)
+            with exact():
+                return {**found.head(), **stored_cash_answer(found, question.figure, key)}
+        asked = Asked(question.portfolio_id, day, question.cost_method, settled if question.known_at else None)
         seen = _Seen(key, question.figure)
         variant = _booked(asked, seen)
-        found = Reading(
-            mark=mark,
-            state=state,
-            as_of=day,
-            known_at=settled if question.known_at else max(settled, mark.recorded_at),
-            cost_method=variant.terms.cost_basis_method,
-            pending=pending_of(state=state, mark=mark),
-            variant=variant,
-        )
+        known_at = settled if question.known_at else max(settled, mark.recorded_at)
+        found = Reading(mark, state, day, known_at, variant.terms.cost_basis_method, pending, variant)
         with exact():
             return {**found.head(), **_holding_answer(question.figure, key, variant, seen)}
 
@@ -132,23 +125,17 @@ def _holding_answer(figure: str, key: HoldingKey, variant: Variant, seen: _Seen)
     base_currency, snapshot = variant.terms.base_currency, variant.snapshot
     held = variant.books.holdings.get(key) or Holding(key, base_currency)
     explained, price, rate = _explained(figure, held, variant, seen)
-    currency = base_currency if figure in IN_BASE else held.currency
-    name, is_security = key.security_id, key.kind is Kind.SECURITY
+    problems = [
+        exception_answer(problem)
+        for problem in variant.books.problems
+        if key.security_id in _named(problem.entry, of_security=key.kind is Kind.SECURITY)
+    ]
     return {
-        "figure": figure,
-        "scope": key.kind.value,
-        "security_id": name if is_security else None,
-        "currency": None if figure == "quantity" else currency,
-        "base_currency": base_currency,
-        **explanation_answer(explained, in_base=figure != "quantity"),
+        **holding_answer(figure, held, base_currency, explained),
         "price": price,
         "rate": rate,
-        "exceptions": [
-            exception_answer(problem)
-            for problem in variant.books.problems
-            if name in _named(problem.entry, of_security=is_security)
-        ],
-        "provisional": name in snapshot.provisional or snapshot.provisional_portfolio,
+        "exceptions": problems,
+        "provisional": key.security_id in snapshot.provisional or snapshot.provisional_portfolio,
     }
 
 
@@ -174,39 +161,14 @@ def _explained(
         booked = [entry for entry in seen.entries if entry.transaction_id not in left_out]
         price = price_answer(held, snapshot, valuation, booked)
         rate = rate_answer(snapshot.rates, held.currency, terms.base_currency, day)
-        return Explained(value, value_base, lines, valuation.missing), price, rate
+        return Explained(number_of(value), number_of(value_base), lines, valuation.missing), price, rate
     if figure == "realized_gain":
         lines = entry_lines(disposal_parts(variant.books.disposals, name), terms, held.currency)
-        return Explained(held.realized_gain, held.realized_gain_base, lines), None, None
+        return Explained(number_of(held.realized_gain), number_of(held.realized_gain_base), lines), None, None
     assert seen.watch, "every other figure is watched"
     lines = entry_lines(seen.watch.parts(), terms, held.currency)
     if figure == "cash":
-        return _cash_explained(held, lines, snapshot)
-    return Explained(*_figures(figure, held), lines), None, None
-
-
-def _figures(figure: str, held: Holding) -> tuple[Decimal, Decimal]:
-    """A figure that entries add to, in its own money and in base."""
-    match figure:
-        case "quantity":
-            return held.quantity, ZERO
-        case "cost_basis":
-            return held.cost_basis, UNKNOWN if held.unrated_lots else held.cost_basis_base
-        case "income":
-            return held.income, held.income_base
-        case "fees":
-            return held.fees_base, held.fees_base
-    return held.taxes_base, held.taxes_base
-
-
-def _cash_explained(
-    held: Holding, lines: list[Line], snapshot: Snapshot
-) -> tuple[Explained, dict[str, Any] | None, dict[str, Any] | None]:
-    """A balance: what each entry moved, at its average cost in base; and what the rate of the day makes of that."""
-    rate = rate_answer(snapshot.rates, held.currency, snapshot.base_currency, snapshot.as_of)
-    balance_base = balance_base_in(held, snapshot)
-    known_gain = balance_base - held.cost_basis_base
-    if known_gain or held.unrated_lots:
-        gain = UNKNOWN if held.unrated_lots else known_gain
-        lines = [*lines, revaluation_line(gain, known_gain, rate, snapshot.as_of)]
-    return Explained(held.quantity, balance_base, lines), None, rate
+        rate = rate_answer(snapshot.rates, held.currency, terms.base_currency, day)
+        balance_base = number_of(balance_base_in(held, snapshot))
+        return cash_explained(held, lines, balance_base, rate, day), None, rate
+    return Explained(*added_up(figure, held), lines), None, None

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from portfolio.amounts import NIL, Amount, Base, ExchangeRate, Local, number_of, total
 from portfolio.money import UNKNOWN, ZERO, rounded
 from positions.engine.books import Books, Disposal
 from positions.engine.entry import Entry
@@ -33,15 +34,21 @@ class Level(NamedTuple):
     base: Reckoned
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one entry, or one disposal of it, contributed; signed. `known` and `known_base` are what is known of it."""
+class Contribution(NamedTuple):
+    """What was added to a figure, signed, in its own money and in base; and what is known of that."""
 
-    entry: Entry
     amount: Decimal
     amount_base: Decimal
     known: Decimal
     known_base: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one entry, or one disposal of it, contributed."""
+
+    entry: Entry
+    contributed: Contribution
     disposal: Disposal | None = None
 
 
@@ -50,11 +57,11 @@ class LotPart:
     """What one open lot contributes: its share of what the holding is worth, less (for a gain) what it cost."""
 
     lot: Lot
-    market_value: Decimal
-    market_value_base: Decimal
-    amount: Decimal
-    amount_base: Decimal
-    fx_gain_base: Decimal
+    market_value: Amount[Local]
+    market_value_base: Amount[Base]
+    amount: Amount[Local]
+    amount_base: Amount[Base]
+    fx_gain_base: Amount[Base]
 
 
 Measure = Callable[[Holding], Level]
@@ -74,7 +81,9 @@ class Watch:
         held = self._books.holdings.get(self._key)
         if self._entry and held:
             before, self._level = self._level, self._measure(held)
-            self._note(self._entry, before, self._level)
+            changed = contribution(before, self._level)
+            if changed:
+                self._parts.append(Part(self._entry, changed))
         self._entry = entry
 
     def parts(self) -> list[Part]:
@@ -82,11 +91,14 @@ class Watch:
         self.before_entry(None)
         return self._parts
 
-    def _note(self, entry: Entry, before: Level, after: Level) -> None:
-        amount, amount_base = _change(before.local, after.local), _change(before.base, after.base)
-        if amount or amount_base:
-            known, known_base = after.local.known - before.local.known, after.base.known - before.base.known
-            self._parts.append(Part(entry, amount, amount_base, known, known_base))
+
+def contribution(before: Level, after: Level) -> Contribution | None:
+    """What lies between two levels of a figure; None where nothing does."""
+    amount, amount_base = _change(before.local, after.local), _change(before.base, after.base)
+    if not amount and not amount_base:
+        return None
+    known, known_base = after.local.known - before.local.known, after.base.known - before.base.known
+    return Contribution(amount, amount_base, known, known_base)
 
 
 def _change(before: Reckoned, after: Reckoned) -> Decimal:
@@ -103,18 +115,18 @@ def _quantity(held: Holding) -> Level:
 
 
 def _cost_basis(held: Holding) -> Level:
-    base = Reckoned(held.cost_basis_base, _unrated(held))
+    base = Reckoned(number_of(held.cost_basis_base), _unrated(held))
     if not held.cost_basis.is_nan():
-        return Level(Reckoned(held.cost_basis), base)
+        return Level(Reckoned(number_of(held.cost_basis)), base)
     lots = held.open_lots()
-    known = sum((lot.cost_basis for lot in lots if not lot.cost_basis.is_nan()), ZERO)
+    known = number_of(total(lot.cost_basis for lot in lots if not lot.cost_basis.is_nan()))
     return Level(Reckoned(known, tuple((lot.key, lot.quantity) for lot in lots if lot.cost_basis.is_nan())), base)
 
 
 def _income(held: Holding) -> Level:
     base = _sum(held, "income_base")
     # One that could not be converted leaves the local sum unknown for good: only base tells what is added later.
-    return Level(Reckoned(ZERO, base) if held.income.is_nan() else Reckoned(held.income), base)
+    return Level(Reckoned(ZERO, base) if held.income.is_nan() else Reckoned(number_of(held.income)), base)
 
 
 def _fees(held: Holding) -> Level:
@@ -161,7 +173,7 @@ IN_BASE = ("fees", "taxes")
 def disposal_parts(disposals: Iterable[Disposal], security_id: str) -> list[Part]:
     """What the realised gain of a security is made of: every piece that was closed, in the order booked."""
     return [
-        Part(d.closing, d.realized_gain, d.realized_gain_base, d.realized_gain, d.realized_gain_base, d)
+        Part(d.closing, Contribution(*(number_of(d.realized_gain), number_of(d.realized_gain_base)) * 2), d)
         for d in disposals
         if d.security_id == security_id
     ]
@@ -180,15 +192,15 @@ def lot_parts(held: Holding, valuation: Valuation, *, gain: bool) -> list[LotPar
     shares = zip(lots, spread(valuation.market_value, lots), spread(valuation.market_value_base, lots), strict=True)
     costs_now = _costs_now(held, lots, valuation.fx_rate)
     for (lot, value, value_base), cost_now in zip(shares, costs_now, strict=True):
-        cost, cost_base = (lot.cost_basis, lot.cost_basis_base) if gain else (ZERO, ZERO)
+        cost, cost_base = (lot.cost_basis, lot.cost_basis_base) if gain else (NIL, NIL)
         fx_gain = cost_now - lot.cost_basis_base
         parts.append(LotPart(lot, value, value_base, value - cost, value_base - cost_base, fx_gain))
     return parts
 
 
-def _costs_now(held: Holding, lots: Sequence[Lot], fx_rate: Decimal) -> list[Decimal]:
+def _costs_now(held: Holding, lots: Sequence[Lot], fx_rate: ExchangeRate[Local, Base]) -> list[Amount[Base]]:
     """What the lots cost, at the rate of the day valued; the newest takes what rounding leaves of the whole."""
-    costs = [rounded(lot.cost_basis * fx_rate) if lot.cost_basis else ZERO for lot in lots]
-    whole = rounded(held.cost_basis * fx_rate) if held.cost_basis else ZERO
-    costs[-1] += whole - sum(costs, ZERO)
+    costs = [rounded(lot.cost_basis * fx_rate) if lot.cost_basis else NIL for lot in lots]
+    whole = rounded(held.cost_basis * fx_rate) if held.cost_basis else NIL
+    costs[-1] += whole - total(costs)
     return costs

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from portfolio.money import ZERO, plain
+from portfolio.amounts import number_of
+from portfolio.money import UNKNOWN, ZERO, plain
 from positions.engine.entry import Entry, Terms
-from positions.explanation import LotPart, Part
+from positions.engine.lots import Holding, Kind
+from positions.explanation import IN_BASE, Contribution, LotPart, Part
 from positions.explanation_market import rate_answer, rate_used_answer
 from positions.figures import disposal_answer, figure, lot_answer
 
@@ -25,10 +27,7 @@ class Line(NamedTuple):
     `missing` says why where an amount is unknown.
     """
 
-    amount: Decimal
-    amount_base: Decimal
-    known: Decimal
-    known_base: Decimal
+    contributed: Contribution
     day: datetime.date
     facts: Callable[[], dict[str, Any]]
     missing: str = "MISSING_FX_RATE"
@@ -52,8 +51,9 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
     value, value_base, lines, missing = explained
     older, listed = lines[:-PARTS_MAX], lines[-PARTS_MAX:]
     shown = [*([_left_out(older)] if older else []), *listed]
-    total = sum((line.amount if value.is_nan() else line.known for line in shown), ZERO)
-    total_base = sum((line.amount_base if value_base.is_nan() else line.known_base for line in shown), ZERO)
+    sums = _summed(shown)
+    total = sums.amount if value.is_nan() else sums.known
+    total_base = sums.amount_base if value_base.is_nan() else sums.known_base
 
     def base(amount: Decimal, missing: str) -> Any:
         return figure(amount, missing) if in_base else None
@@ -68,8 +68,8 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
         "parts": [
             {
                 **line.facts(),
-                "amount": figure(line.amount, line.missing),
-                "amount_base": base(line.amount_base, line.missing),
+                "amount": figure(line.contributed.amount, line.missing),
+                "amount_base": base(line.contributed.amount_base, line.missing),
             }
             for line in shown
         ],
@@ -79,14 +79,45 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
 def _left_out(lines: Sequence[Line]) -> Line:
     days = [line.day for line in lines]
     return Line(
-        sum((line.amount for line in lines), ZERO),
-        sum((line.amount_base for line in lines), ZERO),
-        sum((line.known for line in lines), ZERO),
-        sum((line.known_base for line in lines), ZERO),
+        _summed(lines),
         max(days),
         lambda: {"kind": "LEFT_OUT", "count": len(lines), "date": min(days), "last_date": max(days)},
-        next((line.missing for line in lines if line.amount_base.is_nan()), "MISSING_FX_RATE"),
+        next((line.missing for line in lines if line.contributed.amount_base.is_nan()), "MISSING_FX_RATE"),
     )
+
+
+def _summed(lines: Sequence[Line]) -> Contribution:
+    columns = zip(*(line.contributed for line in lines), strict=True) if lines else [()] * 4
+    return Contribution(*(sum(column, ZERO) for column in columns))
+
+
+def holding_answer(figure: str, held: Holding, base_currency: str, explained: Explained) -> dict[str, Any]:
+    """The explanation of a figure of one holding, but for the market it was valued in."""
+    units, is_security = figure == "quantity", held.key.kind is Kind.SECURITY
+    return {
+        "figure": figure,
+        "scope": held.key.kind.value,
+        "security_id": held.key.security_id if is_security else None,
+        "currency": None if units else base_currency if figure in IN_BASE else held.currency,
+        "base_currency": base_currency,
+        **explanation_answer(explained, in_base=not units),
+    }
+
+
+def added_up(figure: str, held: Holding) -> tuple[Decimal, Decimal]:
+    """A figure that entries add to, in its own money and in base."""
+    cost_base = UNKNOWN if held.unrated_lots else number_of(held.cost_basis_base)
+    match figure:
+        case "quantity":
+            return held.quantity, ZERO
+        case "cost_basis":
+            return number_of(held.cost_basis), cost_base
+        case "cash":
+            return held.quantity, cost_base
+        case "income":
+            return number_of(held.income), number_of(held.income_base)
+    amount = number_of(held.fees_base if figure == "fees" else held.taxes_base)
+    return amount, amount
 
 
 # --- parts --------------------------------------------------------------------------------------------------------
@@ -101,7 +132,7 @@ def entry_lines(parts: Iterable[Part], terms: Terms, local_currency: str) -> lis
             kind = "DISPOSAL" if part.disposal else "TRANSACTION"
             return {"kind": kind, **entry_answer(part.entry, terms, local_currency), **disposal}
 
-        return Line(part.amount, part.amount_base, part.known, part.known_base, part.entry.date, facts)
+        return Line(part.contributed, part.entry.date, facts)
 
     return [line(part) for part in parts]
 
@@ -122,8 +153,8 @@ def lot_lines(parts: Iterable[LotPart], security_id: str, missing: str) -> list[
                 "fx_gain_base": figure(part.fx_gain_base),
             }
 
-        amounts = part.amount, part.amount_base
-        return Line(*amounts, *amounts, part.lot.key.acquisition_date, facts, missing)
+        contributed = Contribution(*(number_of(part.amount), number_of(part.amount_base)) * 2)
+        return Line(contributed, part.lot.key.acquisition_date, facts, missing)
 
     return [line(part) for part in parts]
 
@@ -134,7 +165,7 @@ def revaluation_line(gain: Decimal, known_gain: Decimal, rate: dict[str, Any], d
     def facts() -> dict[str, Any]:
         return {"kind": "REVALUATION", "date": day, "rate": rate}
 
-    return Line(ZERO, gain, ZERO, known_gain, day, facts)
+    return Line(Contribution(ZERO, gain, ZERO, known_gain), day, facts)
 
 
 def entry_answer(entry: Entry, terms: Terms, local_currency: str) -> dict[str, Any]:

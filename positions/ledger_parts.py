@@ -1,30 +1,38 @@
 """Parts of a portfolio's ledger: the entries of the securities that hang together, which can be booked by themselves.
 
-Holdings of different securities are independent but for corporate actions that turn one into another, and for cash,
-which every entry may move. So what is held of a security follows from the entries of its *component*: the securities
-that corporate actions join to it, through however many. A provisional portfolio is read as a whole, because its first
-entry says what its base currency is.
+What is held of a security follows from the entries of its component (see `positions.components`), and from those of
+other portfolios that linked transfers bring. A provisional portfolio is read as a whole, because its first entry says
+what its base currency is.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from portfolio.models import Portfolio
-from positions.engine.entry import LegKey, key_of
+from positions.components import closed
+from positions.engine.entry import key_of
 from positions.links import claim_of, is_linked
-from transactions.entries import LedgerEntry, counting
+from transactions.entries import LedgerEntry, counting, effective
+from transactions.excerpts import corporate_links, ledgers_of
 
 
 def entries_of_component(
     *, portfolio_id: str, security_id: str, until: datetime.date, known_at: datetime.datetime | None
 ) -> list[LedgerEntry]:
     """What counts (or counted at a moment) of the component of a security, traded up to a day, in booking order."""
-    entries = entries_of_portfolio(portfolio_id=portfolio_id, until=until, known_at=known_at)
     if not Portfolio.objects.filter(portfolio_id=portfolio_id).exists():
-        return entries
-    return hanging_together(portfolio_id, entries, {security_id})
+        return entries_of_portfolio(portfolio_id=portfolio_id, until=until, known_at=known_at)
+    versions = versions_of_component(portfolio_id=portfolio_id, securities={security_id})
+    if known_at is None:
+        entries = [entry for entry in effective(versions) if entry.transaction_date <= until]
+    else:
+        ids = {entry.transaction_id for entry in versions}
+        (entries,) = counting(
+            portfolio_ids=[portfolio_id], transaction_ids=ids, until=until, known_at=known_at
+        ).values()
+    return sorted(entries, key=key_of)
 
 
 def entries_of_portfolio(
@@ -35,27 +43,21 @@ def entries_of_portfolio(
     return sorted(entries, key=key_of)
 
 
-def hanging_together(
-    portfolio_id: str, entries: Sequence[LedgerEntry], security_ids: Collection[str]
-) -> list[LedgerEntry]:
-    """Those of the entries that are booked into the securities or into what corporate actions join to them; and what
-    their linked transfers name, though it be of another security: it says why they are not matched.
+def versions_of_component(*, portfolio_id: str, securities: Collection[str]) -> list[LedgerEntry]:
+    """Every version of the transactions that were ever booked into the securities, or into what corporate actions join
+    to them; and of the TRANSFER_OUTs that linked ones of these name, though they be of another security: they say why
+    what names them is not matched.
     """
-    joined = component_of(security_ids, entries)
-    named = {claim_of(portfolio_id, e).linked for e in entries if e.security_id in joined and is_linked(e)}
-    return [e for e in entries if e.security_id in joined or LegKey(portfolio_id, e.transaction_id) in named]
+    if not securities:
+        return []
+    joined = closed(securities, corporate_links(portfolio_ids=[portfolio_id])[portfolio_id])
+    versions = ledgers_of(securities={portfolio_id: joined}, transaction_ids={})[portfolio_id]
+    named = _named_in(portfolio_id, versions) - {entry.transaction_id for entry in versions}
+    if named:
+        versions += ledgers_of(securities={}, transaction_ids={portfolio_id: named})[portfolio_id]
+    return versions
 
 
-def component_of(security_ids: Collection[str], entries: Iterable[LedgerEntry]) -> set[str]:
-    """The securities and all that corporate actions among the entries join to them."""
-    joined: dict[str, set[str]] = {}
-    for entry in entries:
-        if entry.target_security_id and entry.security_id:
-            joined.setdefault(entry.security_id, set()).add(entry.target_security_id)
-            joined.setdefault(entry.target_security_id, set()).add(entry.security_id)
-    component: set[str] = set()
-    ahead = set(security_ids)
-    while ahead:
-        component |= ahead
-        ahead = {name for one in ahead for name in joined.get(one, ())} - component
-    return component
+def _named_in(portfolio_id: str, entries: Iterable[LedgerEntry]) -> set[str]:
+    claims = [claim_of(portfolio_id, entry) for entry in entries if is_linked(entry)]
+    return {claim.linked.transaction_id for claim in claims if claim.linked.portfolio_id == portfolio_id}

@@ -17,6 +17,8 @@ from django.utils.safestring import SafeString
 
 from portfolio.admin_tools import ReadOnlyAdmin, TypedFilter, decimal_column, pretty_json
 from portfolio.money import plain
+from portfolio.problems import TooMany
+from transactions.effects import effect_lines, effects_of
 from transactions.models import Transaction
 from transactions.queries import versions_of
 from transactions.search import matching
@@ -94,10 +96,11 @@ class TransactionAdmin(ReadOnlyAdmin):
     )
     search_fields = ("portfolio_id", "transaction_id", "security_id")
     search_help_text = "A portfolio or transaction id or its beginning, or a security id; several words narrow further."
-    readonly_fields = ("versions", "submitted_record")
+    readonly_fields = ("versions", "effects", "submitted_record")
     fieldsets = (
         (None, {"fields": ("portfolio_id", "transaction_id", "version", "status", "transaction_type", "security_id")}),
         ("All versions", {"fields": ("versions",)}),
+        ("What each version caused", {"fields": ("effects",)}),
         ("As it was submitted", {"fields": ("submitted_record", "submitted_by", "recorded_at", "change_seq")}),
     )
 
@@ -141,6 +144,17 @@ class TransactionAdmin(ReadOnlyAdmin):
             "submitted": [pretty_json(version.submitted) for version in shown],
         }
         return SafeString(render_to_string("admin/transactions/versions.html", context))
+
+    @admin.display(description="effects")
+    def effects(self, row: Transaction) -> SafeString:
+        """What became otherwise by each version, the newest first."""
+        try:
+            told = effects_of(portfolio_id=row.portfolio_id, transaction_id=row.transaction_id)
+        except TooMany as busy:
+            return format_html("<p>{}</p>", busy.detail)
+        versions = [(number, effect and effect_lines(effect)) for number, effect in sorted(told.items(), reverse=True)]
+        shown = versions[:VERSIONS_SHOWN_MAX]
+        return SafeString(render_to_string("admin/transactions/effects.html", {"versions": shown}))
 
     @admin.display(description="record")
     def submitted_record(self, row: Transaction) -> SafeString:

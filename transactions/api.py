@@ -15,6 +15,7 @@ from portfolio.pagination import KeysetPagination, Orderings
 from portfolio.problems import Unknown
 from portfolio.queries import readable
 from portfolio.reading import visible_portfolio
+from transactions.effects import effects_of
 from transactions.filters import LedgerFilter, TransactionFilter
 from transactions.models import Transaction
 from transactions.queries import few_rows, versions_of
@@ -67,7 +68,9 @@ class LedgerList(ListAPIView[Transaction]):
 
 
 class TransactionDetail(APIView):
-    """One transaction as it counts now, cancelled or not, with all its versions and what each changed."""
+    """One transaction as it counts now, cancelled or not, with all its versions: what each changed, and what it caused
+    of what is held, gained and paid.
+    """
 
     @extend_schema(responses=TransactionHistorySerializer)
     def get(self, request: Request, portfolio_id: str, transaction_id: str) -> Response:
@@ -77,4 +80,5 @@ class TransactionDetail(APIView):
             versions = list(versions_of(portfolio_id=mark.portfolio_id, transaction_id=transaction_id))
         if not versions:
             raise Unknown(f"The portfolio {portfolio_id} has no transaction {transaction_id!r}.")
-        return Response(TransactionHistorySerializer(versions).data)
+        effects = effects_of(portfolio_id=mark.portfolio_id, transaction_id=transaction_id)
+        return Response(TransactionHistorySerializer(versions, context={"effects": effects}).data)

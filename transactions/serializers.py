@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from portfolio.reading import RowSerializer
+from transactions.effects import EffectField, Effects
 from transactions.models import Transaction
 from transactions.versions import differences
 
@@ -34,6 +35,11 @@ class TransactionVersionSerializer(TransactionSerializer):
         read_only=True,
         help_text="the fields that differ from the version before; none for the first",
     )
+    caused = EffectField(
+        read_only=True,
+        help_text="what it made otherwise than the version before, or than nothing, would have it; null where that is"
+        " not told",
+    )
     submitted = serializers.JSONField(read_only=True, help_text="the record as it travelled")
 
     class Meta(TransactionSerializer.Meta):
@@ -49,12 +55,13 @@ class TransactionHistorySerializer(TransactionSerializer):
         """Of all versions of one transaction, the lowest first."""
         return {
             **TransactionSerializer(instance[-1]).data,
-            "versions": TransactionVersionSerializer(with_changes(instance), many=True).data,
+            "versions": TransactionVersionSerializer(with_changes(instance, self.context["effects"]), many=True).data,
         }
 
 
-def with_changes(versions: Sequence[Transaction]) -> list[Transaction]:
-    """The versions, each told what it changed."""
+def with_changes(versions: Sequence[Transaction], effects: Effects) -> list[Transaction]:
+    """The versions, each told what it changed and what it caused."""
     for before, version in zip([None, *versions], versions, strict=False):
         version.changed_fields = [d.field for d in differences(before, version)]  # type: ignore[attr-defined]
+        version.caused = effects.get(version.version)  # type: ignore[attr-defined]
     return list(versions)
