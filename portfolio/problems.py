@@ -20,6 +20,7 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -180,7 +181,9 @@ class ProblemResponse(Response):
 
     @property
     def rendered_content(self) -> Any:
-        if getattr(self.accepted_renderer, "format", "") == "json":
+        if getattr(self.accepted_renderer, "format", "") != "api":
+            # Whatever the answer would have been made of.
+            self.accepted_renderer, self.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
             self.content_type = MEDIA_TYPE
         return super().rendered_content
 

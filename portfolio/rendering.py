@@ -23,7 +23,8 @@ class QuickJSONRenderer(JSONRenderer):
 
 
 def _as_text(value: Any) -> str:
-    return str(value)
+    # Never a subclass of str, which would come here again.
+    return f"{value}"
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_as_text)

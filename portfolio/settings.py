@@ -122,6 +122,8 @@ allow_currencies(EXTRA_CURRENCIES)
 # --- Django -------------------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "portfolio.urls"
+TRANSACTION_EFFECTS = "positions.effects.effects_of"
+"""Who tells the ledger's pages what a transaction has caused."""
 WSGI_APPLICATION = "portfolio.wsgi.application"
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -1,4 +1,4 @@
-"""The demo's story, told through the REST API: send the sample, wait for the calculations, show the positions."""
+"""The demo's story, told through the REST API: send the sample, wait for the calculations, show what comes of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from portfolio.client import Client, Refusal
+from portfolio.reports import Report, print_report
 
 SAMPLE_DIR = Path(__file__).resolve().parent / "sample"
 TRANSACTIONS_PER_POST = 100
@@ -21,6 +22,8 @@ WAIT_TIMEOUT_S = 180.0
 POLL_INTERVAL_S = 0.2
 _QUOTES = {"market-prices": "market_prices.csv", "fx-rates": "fx_rates.csv"}
 CENTS = 2
+REPORTED = "CLARKE-RETIREMENT"
+"""The portfolio of the sample that is reported in full."""
 Version = tuple[str, str, int]
 """portfolio_id, transaction_id, version."""
 
@@ -131,6 +134,20 @@ def show(sample: Sample, client: Client, console: Console) -> list[str]:
         if portfolio_id not in gone_on:
             differences += _differences(portfolio_id, answer, expected)
     return differences
+
+
+def report(sample: Sample, client: Client, console: Console) -> None:
+    """Print the whole report of one portfolio, as `manage.py report` does."""
+    address = f"/api/v1/portfolios/{REPORTED}/"
+    print_report(
+        Report(
+            positions=_positions(client, REPORTED, sample.as_of),
+            statement=client.get(f"{address}statement/", end=sample.as_of),
+            performance=client.get(f"{address}performance/", end=sample.as_of, series="none"),
+            risk=client.get(f"{address}risk/", end=sample.as_of),
+        ),
+        console,
+    )
 
 
 def _differences(portfolio_id: str, answer: Any, expected: Any) -> list[str]:

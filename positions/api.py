@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolio.problems import TooLarge, Unknown
+from portfolio.rendering import QUICK_RENDERERS
 from positions.apart import apart
 from positions.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 from positions.engine.lots import HoldingKey, Kind
@@ -46,6 +47,8 @@ class PositionQuery(VariantQuery):
 
 class PositionList(APIView):
     """The positions of a portfolio at the end of a day, its cash, totals and open exceptions."""
+
+    renderer_classes = QUICK_RENDERERS
 
     @extend_schema(
         operation_id="positions",

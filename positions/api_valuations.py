@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 
 from portfolio.pagination import Orderings
 from portfolio.reading import visible_portfolio
+from portfolio.rendering import QUICK_RENDERERS
 from positions.analytics.days import Day
 from positions.asked import refuse_unknown
 from positions.booked_pages import BookedPages, Row
@@ -62,6 +63,7 @@ class ValuationQuery(serializers.Serializer[Any]):
 class ValuationList(APIView):
     """What a portfolio was worth at the end of each day, from the day before its first entry on."""
 
+    renderer_classes = QUICK_RENDERERS
     orderings: Orderings = {"date": ("date",), "-date": ("-date",)}
 
     @extend_schema(

@@ -18,13 +18,15 @@ from positions.variants import Variant
 
 
 def benchmark_of(found: Reading, security_id: str, dates: Collection[datetime.date]) -> Benchmark:
-    """The instrument, as the portfolio that was read may be compared with it on these dates."""
+    """The instrument, as the portfolio that was read may be compared with it on these dates.
+
+    The market's memory has been refreshed in the snapshot that the portfolio was read in.
+    """
     terms = instrument_terms([security_id]).get(security_id)
     if found.variant:
         prices, rates = _booked(found.variant, security_id, dates), found.variant.history.rates
         base_currency = found.variant.terms.base_currency
     else:
-        market.refresh()
         prices, rates = quoted_prices(found.state.portfolio_id, security_id, dates), market.rates
         base_currency = found.state.base_currency
     return Benchmark(security_id, base_currency, rates, prices, terms.exchange if terms else None)

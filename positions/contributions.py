@@ -8,7 +8,6 @@ from typing import Any
 from portfolio.money import ZERO, exact
 from portfolio.queries import benchmark_weights
 from positions.analytics.attribution import Attribution, Effects
-from positions.analytics.contribution import contribution
 from positions.analytics.gains import Parts, parts_of
 from positions.analytics.periods import Period
 from positions.analytics.returns import FlowTiming
@@ -23,8 +22,7 @@ _CONVENTIONS = {"flow_timing": FlowTiming.START_IN_END_OUT.value, "linking": "ca
 
 def contribution_answer(found: Reading, period: Period, *, by: str) -> dict[str, Any]:
     """The time-weighted return of the period and what each holding or segment added to it."""
-    parts = _parts(found, period, by)
-    of_period = contribution(parts.day_gains())
+    of_period = _parts(found, period, by).contribution()
     return {
         "by": by,
         **_CONVENTIONS,

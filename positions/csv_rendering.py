@@ -11,13 +11,13 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class CSVRenderer(BaseRenderer):
-    """A document made by `csv_of`, as it is. A problem is what it is everywhere, in JSON."""
+    """A document made by `csv_of`, as it is."""
 
     media_type = "text/csv"
     format = "csv"
@@ -25,9 +25,9 @@ class CSVRenderer(BaseRenderer):
 
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
-    ) -> str | bytes:
+    ) -> str:
         """The text."""
-        return data if isinstance(data, str) else bytes(JSONRenderer().render(data))
+        return str(data)
 
 
 def csv_of(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, texts: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from portfolio.amounts import number_of
 from portfolio.money import exact
 from positions.analytics.allocation import Exposure, Share, allocation, concentration
 from positions.engine.lots import Holding, Kind
@@ -64,11 +65,11 @@ def _exposures(held: list[Holding], snapshot: Snapshot) -> list[Exposure]:
 
 def _of_security(held: Holding, snapshot: Snapshot) -> Exposure:
     valuation = valuation_in(held, snapshot)
-    return Exposure(holding_name(held.key), valuation.market_value_base, valuation.missing)
+    return Exposure(holding_name(held.key), number_of(valuation.market_value_base), valuation.missing)
 
 
 def _of_cash(held: Holding, snapshot: Snapshot) -> Exposure:
-    return Exposure(holding_name(held.key), balance_base_in(held, snapshot), "MISSING_FX_RATE")
+    return Exposure(holding_name(held.key), number_of(balance_base_in(held, snapshot)), "MISSING_FX_RATE")
 
 
 _EXPOSURES: dict[Kind, Callable[[Holding, Snapshot], Exposure]] = {Kind.SECURITY: _of_security, Kind.CASH: _of_cash}

@@ -6,10 +6,11 @@ import datetime
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from portfolio.amounts import number_of
 from positions.analytics.benchmark import Benchmark, days_of_benchmark
 from positions.analytics.days import days_of as days_within
 from positions.analytics.groups import Within, added_up, converted, without
-from positions.analytics.performance import SeriesOf, days_needed, performance
+from positions.analytics.performance import days_needed, performance
 from positions.analytics.returns import FlowTiming
 from positions.analytics.unavailable import DETAILS
 from positions.asked import Reading
@@ -19,7 +20,7 @@ from positions.market import instrument_terms, market
 from positions.models import BookingException, TransferLink
 from positions.period_answers import REMARKS_MAX, performance_answer
 from positions.period_histories import read_ends
-from positions.period_questions import asked_period
+from positions.period_questions import asked_period, asked_series
 from positions.periods import days_of, first_transaction_of, stored_days
 from positions.serializers import PendingSerializer
 
@@ -53,7 +54,7 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
         first_transaction=first_transaction,
         flow_timing=FlowTiming(asked["flow_timing"]),
         gross=asked["gross"],
-        series_of=SeriesOf(asked["series"]),
+        series_of=asked_series(asked, of.period),
     )
     asked_days = days_within(days, start=of.period.start, end=last)
     remarks = remarks_of(asked_days)
@@ -112,8 +113,8 @@ def _within(
     for taken, given in pairs:
         came, went = moves.get(taken), moves.get(given)
         if came and went and came.move.date == went.move.date:
-            _note(within.setdefault(taken[0], {}), came.move.date, Within(inflow=came.worth))
-            _note(within.setdefault(given[0], {}), went.move.date, Within(outflow=-went.worth))
+            _note(within.setdefault(taken[0], {}), came.move.date, Within(inflow=number_of(came.worth)))
+            _note(within.setdefault(given[0], {}), went.move.date, Within(outflow=-number_of(went.worth)))
     return within
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from portfolio.amounts import number_of
 from portfolio.money import ZERO, exact
 from positions.analytics.history import Timeline
 from positions.analytics.income import IncomeFact, IncomeSum, income
@@ -62,7 +63,7 @@ def _facts(
     left = dict(taxes)
     for key, timeline in timelines.items():
         for earlier, state, date in timeline.changes(period.start, period.end):
-            earned = state.grown("income_base", earlier)
+            earned = number_of(state.grown("income_base", earlier))
             tax = left.pop((key, date), ZERO)
             if earned or tax:
                 yield IncomeFact(date, holding_name(key), earned, tax)
@@ -85,7 +86,7 @@ def _taxes(found: Reading, period: Period) -> dict[_Key, Decimal]:
 def _tax_of(entry: Entry) -> Decimal:
     sign = TAX_SIGNS.get(entry.transaction_type)
     own = entry.base(entry.tax)
-    return own if sign is None else sign * entry.base(entry.gross) + own
+    return number_of(own if sign is None else sign * entry.base(entry.gross) + own)
 
 
 def _entries(found: Reading, period: Period) -> Iterator[Entry]:

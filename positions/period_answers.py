@@ -125,6 +125,7 @@ def performance_answer(
             name: {"start": of.period.start, "end": of.period.end, **_returns_answer(of, benchmark)}
             for name, of in performance.periods.items()
         },
+        "series_of": performance.series_of.value,
         "series": [
             {
                 "date": day.date,

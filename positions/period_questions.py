@@ -18,6 +18,8 @@ from positions.asked import COST_METHOD, KNOWN_AT, VariantQuery
 PERIOD_DAYS_MAX = 36_525
 """A hundred years: a mistyped year must not make a million days."""
 
+DAILY_SERIES_DAYS_MAX = 1_096
+"""Three years: of a longer period a daily series is only given to who asks for it."""
 GROUP_PORTFOLIOS_MAX = 50
 """So many portfolios are read for one answer."""
 
@@ -47,7 +49,8 @@ MEASURE = (
         "series",
         str,
         enum=[of.value for of in SeriesOf],
-        description="which days `series` has",
+        description="which days `series` has: all, the ends of months, or none; where it is left out all, and of"
+        f" periods beyond {DAILY_SERIES_DAYS_MAX} days the ends of months",
     ),
 )
 
@@ -82,7 +85,7 @@ class PerformanceQuery(PeriodQuery):
     security_id = serializers.CharField(required=False, max_length=64)
     asset_class = serializers.CharField(required=False, max_length=64)
     benchmark = serializers.CharField(required=False, max_length=64)
-    series = serializers.ChoiceField([one.value for one in SeriesOf], default=SeriesOf.DAILY.value)
+    series = serializers.ChoiceField([one.value for one in SeriesOf], required=False)
 
 
 class GroupQuery(PerformanceQuery):
@@ -126,3 +129,10 @@ def asked_period(asked: dict[str, Any], first_transaction: datetime.date | None)
         detail = f"begins more than {PERIOD_DAYS_MAX} days before {end}: say a start"
         raise serializers.ValidationError({"period": [detail]})
     return AskedPeriod(name, period)
+
+
+def asked_series(asked: dict[str, Any], period: Period) -> SeriesOf:
+    """Which days the series of the period has."""
+    if asked.get("series"):
+        return SeriesOf(asked["series"])
+    return SeriesOf.DAILY if period.days <= DAILY_SERIES_DAYS_MAX else SeriesOf.MONTHLY

@@ -21,7 +21,7 @@ from positions.benchmark_prices import benchmark_of
 from positions.day_rows import Remark, remark_answer, remarks_of
 from positions.part_reading import part_of
 from positions.period_answers import REMARKS_MAX, performance_answer
-from positions.period_questions import asked_period
+from positions.period_questions import asked_period, asked_series
 from positions.periods import days_of, first_transaction_of, stored_days, with_nothing_before
 from positions.queries import Pending
 from positions.serializers import PendingSerializer
@@ -55,7 +55,7 @@ def performance_of(found: Reading, asked: dict[str, Any]) -> dict[str, Any]:
     else:
         first_transaction = part.first_transaction() if part else first_transaction_of(found)
     of = asked_period(asked, first_transaction)
-    how = _Measure(FlowTiming(asked["flow_timing"]), asked["gross"], SeriesOf(asked["series"]))
+    how = _Measure(FlowTiming(asked["flow_timing"]), asked["gross"], asked_series(asked, of.period))
     first = days_needed(of.period.start, of.period.end, first_transaction)
     if stored:
         read = _stored(stored, first, of.period, first_transaction, how)

@@ -139,6 +139,7 @@ class ComparedReturnsSerializer(ReturnsSerializer):
     benchmark_money_weighted_return = FigureField()
     benchmark = BenchmarkSerializer(allow_null=True)
     periods = serializers.DictField(child=ReturnsSerializer())
+    series_of = serializers.ChoiceField(["daily", "monthly", "none"])
     series = SeriesDaySerializer(many=True)
     flags = serializers.ListField(child=serializers.CharField())
     remarks = DaysRemarkSerializer(many=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from portfolio.amounts import number_of
 from portfolio.money import ZERO, exact
 from positions.analytics.periods import Period
 from positions.analytics.realized import DisposalOfYear, Gains, RealizedDisposal, TaxYear, realized_by_tax_year
@@ -155,14 +156,14 @@ def _booked(variant: Variant, period: Period) -> Iterator[ReportedDisposal]:
             acquisition_date=opening.acquisition_date if opening else None,
             disposal_date=disposal.closing.date,
             quantity=disposal.quantity,
-            proceeds=disposal.proceeds_base,
-            cost_basis=disposal.cost_basis_base,
-            realized_gain=disposal.realized_gain_base,
-            realized_fx_gain=disposal.realized_fx_gain_base,
+            proceeds=number_of(disposal.proceeds_base),
+            cost_basis=number_of(disposal.cost_basis_base),
+            realized_gain=number_of(disposal.realized_gain_base),
+            realized_fx_gain=number_of(disposal.realized_fx_gain_base),
             currency=disposal.currency,
-            proceeds_local=disposal.proceeds,
-            cost_basis_local=disposal.cost_basis,
-            realized_gain_local=disposal.realized_gain,
+            proceeds_local=number_of(disposal.proceeds),
+            cost_basis_local=number_of(disposal.cost_basis),
+            realized_gain_local=number_of(disposal.realized_gain),
             opening_transaction_id=opening.opening_transaction_id if opening else None,
             closing_transaction_id=disposal.closing.transaction_id,
         )

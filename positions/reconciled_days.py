@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
+from portfolio.amounts import number_of
 from portfolio.money import UNKNOWN, exact
 from positions.analytics.periods import Period
 from positions.analytics.statement import Statement, statement
@@ -42,9 +43,9 @@ def statement_adds_up(
     with exact():
         of_period = statement(history, period.start, period.end)
         within = f"statement of {period.start} to {period.end}"
-        yield from compare.zero("", f"residual, {within}", of_period.residual)
+        yield from compare.zero("", f"residual, {within}", number_of(of_period.residual))
         for row in of_period.holdings:
-            yield from compare.zero(holding_name(row.key), f"residual, {within}", row.residual)
+            yield from compare.zero(holding_name(row.key), f"residual, {within}", number_of(row.residual))
         if days_too:
             yield from _days_add_up(compare, of_period, within)
 

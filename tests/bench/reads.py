@@ -48,8 +48,8 @@ QUESTIONS = (
     Question("statement of ten years", "statement/", CURRENT_POSITIONS),
     Question("statement of five years", "statement/?start={day}", LAST_STATES),
     Question("performance of ten years", "performance/?series=none", EVERY_DAY),
-    Question("  with a monthly series", "performance/?series=monthly", EVERY_DAY),
-    Question("  with a daily series", "performance/", EVERY_DAY),
+    Question("  with its monthly series", "performance/", EVERY_DAY),
+    Question("  with a daily series", "performance/?series=daily", EVERY_DAY),
     Question("a year's performance, daily", "performance/?period=1Y", EVERY_DAY),
     Question("1,000 days of valuations", "valuations/?page_size=1000", PAGE_OF_DAYS),
 )

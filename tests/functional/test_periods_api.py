@@ -198,8 +198,29 @@ def test_a_series_is_daily_monthly_or_left_out(client, held):
     by_date = {point["date"]: point["cumulative"] for point in daily["series"]}
     assert all(by_date[point["date"]] == point["cumulative"] for point in monthly["series"])
     assert none["series"] == []
-    for name in daily.keys() - {"series", "known_at"}:
+    for name in daily.keys() - {"series", "series_of", "known_at"}:
         assert daily[name] == monthly[name] == none[name], name
+
+
+def test_the_value_before_a_flow_counts_whatever_series_is_asked_for(client, held):
+    pipeline.record_reference(price("AAPL", "2025-01-14", 55))
+    pipeline.value("P1")
+
+    answers = [ask(client, "performance", **JANUARY, series=of) for of in ("daily", "monthly", "none")]
+
+    # 1050 of 1000 before the deposit of the 15th; then 2100 of the 2050 with it.
+    expected = D("1.05") * D(2100) / D(2050) - 1
+    for answer in answers:
+        assert D(answer["time_weighted_return"]) == pytest.approx(expected, abs=D("1e-17"))
+        assert answer["pending"] is None
+
+
+def test_a_long_period_has_a_daily_series_only_for_who_asks(client, held):
+    long = {"start": "2021-12-31", "end": "2025-01-31"}
+
+    assert ask(client, "performance", **long)["series_of"] == "monthly"
+    assert len(ask(client, "performance", **long, series="daily")["series"]) == 1127
+    assert ask(client, "performance", start="2022-01-31", end="2025-01-31")["series_of"] == "daily"
 
 
 @pytest.mark.parametrize(
@@ -383,3 +404,96 @@ def test_who_may_not_read_learns_nothing_from_a_tag(client, held):
 
     assert stranger.get(path, headers={"If-None-Match": tag}).status_code == 404
     assert "ETag" not in client.get(path, {"cost_method": "LIFO"}).headers
+
+
+# --- groups -------------------------------------------------------------------------------------------------------
+
+
+def together(client: APIClient, *portfolio_ids: str, **query: Any) -> dict[str, Any]:
+    answer = client.get("/api/v1/performance/", {"portfolio_id": portfolio_ids, **JANUARY, **query})
+    assert answer.status_code == 200, answer.content
+    content: dict[str, Any] = answer.json()
+    return content
+
+
+def another_portfolio(base_currency: str, *transactions: Any) -> None:
+    settings = SubmittedPortfolio(portfolio_id="P2", base_currency=base_currency)
+    pipeline.record_reference(RawPortfolio(portfolio=settings, submitted_by="owner"))
+    pipeline.record(*transactions, submitted_by="owner")
+    pipeline.calculate()
+    pipeline.value()
+
+
+def test_portfolios_together_are_measured_as_one(client, held):
+    another_portfolio(
+        "USD",
+        transaction("DEPOSIT", portfolio_id="P2", transaction_date="2025-01-01", gross_transaction_amount=D(3000)),
+        transaction("FEE", portfolio_id="P2", transaction_date="2025-01-31", gross_transaction_amount=D(40)),
+    )
+    answer = together(client, "P1", "P2", benchmark="INDEX")
+
+    # 4000 on the 1st, 1000 on the 15th; 20 of 5000 gained on the 20th, 80 - 40 at the end: 5060 / 5000
+    assert (answer["portfolio_ids"], answer["base_currency"]) == (["P1", "P2"], "USD")
+    assert (answer["time_weighted_return"], answer["series"][-1]["value"]) == ("0.012", "5060")
+    assert (answer["benchmark_return"], answer["pending"]) == ("0.125", None)
+    alone = together(client, "P1")
+    assert alone["time_weighted_return"] == ask(client, "performance", **JANUARY)["time_weighted_return"]
+
+
+def test_what_is_in_another_currency_is_converted_at_the_rates_of_the_days(client, held):
+    rates = [("2024-12-31", "1.0"), ("2025-01-31", "1.1")]
+    pipeline.record_reference(
+        *[
+            RawRate(fx_rate=SubmittedRate(from_currency="EUR", to_currency="USD", rate_date=day(on), rate=D(rate)))
+            for on, rate in rates
+        ]
+    )
+    another_portfolio(
+        "EUR",
+        transaction(
+            "DEPOSIT",
+            portfolio_id="P2",
+            transaction_date="2025-01-01",
+            gross_transaction_amount=D(2000),
+            currency="EUR",
+        ),
+    )
+    # 4000 paid in, 2020 + 2000 on the 20th; at the end 2100 + 2000 x 1.1 = 4300 of 4000
+    assert together(client, "P1", "P2")["time_weighted_return"] == "0.075"
+    # in euro the end is 2100 / 1.1 + 2000
+    in_euro = D(together(client, "P2", "P1")["series"][-1]["value"])
+    assert in_euro == pytest.approx(D(2100) / D("1.1") + 2000, abs=D("1e-15"))
+    assert together(client, "P2", "P1", currency="USD")["time_weighted_return"] == "0.075"
+    assert together(client, "P1", "P2", currency="CHF")["time_weighted_return"]["unavailable"] == "MISSING_FX_RATE"
+
+
+def test_a_transfer_between_two_of_the_group_is_a_flow_of_neither(client, held):
+    another_portfolio(
+        "USD",
+        transaction(
+            "TRANSFER_OUT", transaction_id="OUT", transaction_date="2025-01-31", security_id="AAPL", quantity=D(5)
+        ),
+        transaction(
+            "TRANSFER_IN",
+            portfolio_id="P2",
+            transaction_date="2025-01-31",
+            security_id="AAPL",
+            quantity=D(5),
+            linked_portfolio_id="P1",
+            linked_transaction_id="OUT",
+        ),
+    )
+    # 300 go from one to the other at the end of the month: 2100 of 2000, and no capital twice.
+    assert together(client, "P1", "P2")["time_weighted_return"] == "0.05"
+    assert together(client, "P1", "P2")["modified_dietz"] == ask(client, "performance", **JANUARY)["modified_dietz"]
+    # By itself the second has 300 put in, and nothing gained.
+    assert together(client, "P2")["time_weighted_return"] == "0"
+
+
+@pytest.mark.parametrize("query", [{}, {"portfolio_id": "P1", "known_at": "2025-01-01T00:00:00Z"}])
+def test_a_group_that_cannot_be_answered_is_refused(client, held, query):
+    assert client.get("/api/v1/performance/", query).status_code == 422
+
+
+def test_a_group_with_a_portfolio_of_somebody_else_is_not_there(client, held):
+    assert client.get("/api/v1/performance/", {"portfolio_id": ["P1", "P9"]}).status_code == 404

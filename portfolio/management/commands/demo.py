@@ -117,6 +117,7 @@ class _Story(threading.Thread):
         differences = walkthrough.show(sample, self._client, self._console)
         if differences:
             raise RuntimeError("; ".join(differences))
+        walkthrough.report(sample, self._client, self._console)
         print(_farewell(self._client.address, self._user, once=self._once), flush=True)
 
 

@@ -106,5 +106,5 @@ def test_the_stored_path_gives_the_digits_of_evaluate(client, seed):
     assert told(asked(client, "statement", **period, cost_method=other)) == told(by_other["statement"])
     assert told(asked(client, "performance", **period, cost_method=other)) == told(by_other["performance"])
     short = asked(client, "performance", **period, series="none")
-    assert short["series"] == []
-    assert told(short) == told(expected["performance"]) | {"series": []}
+    assert (short["series"], short["series_of"]) == ([], "none")
+    assert told(short) == told(expected["performance"]) | {"series": [], "series_of": "none"}

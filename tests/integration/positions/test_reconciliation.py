@@ -111,7 +111,7 @@ def test_any_history_reconciles(seed):
     assert differences(deep=True) == ()
 
 
-SPOILT = {
+SPOILT: dict[str, list[tuple[str, str, str | None]]] = {
     # a row, and the figures that then no longer tie
     "UPDATE lots SET quantity = quantity + 1 WHERE security_id = 'BBB'": [("BBB", "quantity of the position", "-1")],
     "UPDATE disposals SET realized_gain_base = 19": [("AAA", "realized_gain_base of the position", "1")],

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from portfolio.amounts import number_of
 from portfolio.models import PortfolioChange
 from portfolio.streaming.messages import (
     RawInstrument,
@@ -182,7 +183,7 @@ def a_chain() -> None:
 
 def cost_of(variant: Variant) -> list[tuple[str, Decimal, Decimal]]:
     return [
-        (lot.key.opening_transaction_id, lot.quantity, lot.cost_basis)
+        (lot.key.opening_transaction_id, lot.quantity, number_of(lot.cost_basis))
         for held in variant.books.holdings.values()
         if held.key.security_id == "AAA"
         for lot in held.open_lots()

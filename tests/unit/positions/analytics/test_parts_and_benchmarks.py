@@ -6,15 +6,17 @@ import datetime
 import json
 import random
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portfolio.money import ZERO, exact
-from positions import evaluation
+from portfolio.amounts import Quoted, amount_of, number_of, total
+from portfolio.money import exact
 from positions.analytics.benchmark import Benchmark, benchmark_money_weighted_return, benchmark_return
 from positions.analytics.days import Day
+from positions.analytics.history import History
 from positions.analytics.parts import part_days
 from positions.analytics.performance import SeriesOf, days_needed, marks, performance, telling_days
 from positions.analytics.periods import Period, month_ends, standard_periods
@@ -25,6 +27,7 @@ from positions.analytics.unavailable import Unavailable
 from positions.engine.lots import Kind
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice
+from positions.evaluation import evaluate
 from tests.unit.positions.test_statement_laws import a_request
 
 D = Decimal
@@ -33,16 +36,17 @@ NEW_YEAR = datetime.date(2024, 12, 31)
 seeds = st.integers(0, 2**32)
 
 
-def a_history_of(seed):
+def a_history_of(seed: int) -> tuple[History, Period]:
     """The history that a random request is booked to, and its period."""
-    request = a_request(seed)
-    seen = []
-    kept = evaluation._period_answers
-    evaluation._period_answers = lambda history, period, _: seen.append((history, period)) or {}
-    try:
-        evaluation.evaluate(json.dumps(request).encode(), today=datetime.date(2025, 3, 1))
-    finally:
-        evaluation._period_answers = kept
+    seen: list[tuple[History, Period]] = []
+
+    def look(history: History, period: Period, _: str | None) -> dict[str, Any]:
+        seen.append((history, period))
+        return {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("positions.evaluation.period_answers", look)
+        evaluate(json.dumps(a_request(seed)).encode(), today=datetime.date(2025, 3, 1))
     return seen[0]
 
 
@@ -76,7 +80,7 @@ def test_the_result_of_a_part_is_the_gains_of_its_rows_in_the_statement(seed):
 
     with exact():
         result = days[-1].value - days[0].value - sum(d.inflow - d.outflow for d in days[1:])
-        gained = sum((r.price_gain + r.fx_gain + r.income - r.fees - r.taxes for r in rows), ZERO)
+        gained = number_of(total(r.price_gain + r.fx_gain + r.income - r.fees - r.taxes for r in rows))
         assert abs(result - gained) < D("1e-8")
         assert all(d.inflow >= 0 and d.outflow >= 0 for d in days)
 
@@ -144,9 +148,11 @@ def an_index(**prices):
     rates.put("EUR", "USD", START, D("1.00"))
     rates.put("EUR", "USD", MIDDLE, D("1.20"))
     quoted = {"start": START, "middle": MIDDLE, "end": END}
-    return Benchmark(
-        "INDEX", "USD", rates, {quoted[name]: MarketPrice(D(p), "EUR", quoted[name]) for name, p in prices.items()}
-    )
+    return Benchmark("INDEX", "USD", rates, {quoted[name]: in_euro(p, quoted[name]) for name, p in prices.items()})
+
+
+def in_euro(price, day):
+    return MarketPrice(amount_of(D(price), Quoted), "EUR", day)
 
 
 def test_a_benchmarks_return_is_that_of_its_price_in_base():
@@ -170,9 +176,7 @@ def test_the_same_flows_in_the_benchmark():
         an_index(end=110),
         an_index(start=100),
         an_index(start=0, end=110),
-        Benchmark(
-            "INDEX", "CHF", RateTable(), {START: MarketPrice(D(1), "EUR", START), END: MarketPrice(D(1), "EUR", END)}
-        ),
+        Benchmark("INDEX", "CHF", RateTable(), {START: in_euro(1, START), END: in_euro(1, END)}),
     ],
 )
 def test_a_benchmark_without_a_worth_at_either_end_is_none(benchmark):
