@@ -3,7 +3,7 @@
 Every transaction has up to five moneys, and code that mixes two of them looks as good as code that does not. So an
 amount is `Amount[Trade]`, `Amount[Local]` or `Amount[Base]` to the type checker: amounts of one money add up and
 compare, times a number they stay what they are, and times an `ExchangeRate[Trade, Base]` they become base; anything
-else is an error. At run time there is nothing of this: an amount is a `Decimal`, a rate is one too, and costs nothing.
+else is an error. At run time there is nothing of this: an amount is a `Decimal`, and so is a rate.
 
 The tags name the part that a money plays, not its code: Local is that of the holding at hand. From one holding to
 another, and from a bare number to an amount, money goes through doors that say so: the functions below.
@@ -44,6 +44,8 @@ class Base:
 
 M = TypeVar("M", Trade, Bought, Quoted, Local, Base)
 N = TypeVar("N", Trade, Bought, Quoted, Local, Base)
+# Covariant, so that an amount of Never (NIL) is one of every money. What two moneys have in common (the larger of both)
+# is then an amount of object, which no field takes and no answer spells.
 _Of_co = TypeVar("_Of_co", covariant=True)
 _To_co = TypeVar("_To_co", covariant=True)
 

@@ -4,15 +4,17 @@ Money is `Decimal` from the first byte read to the last byte written; a binary f
 Arithmetic carries 60 significant digits (a submitted amount has at most 36), and whatever is *kept* is
 rounded half-even to 18 decimals by `rounded`. Nothing else in the project rounds.
 
-An amount always has a currency. `Amount` carries it and refuses arithmetic across currencies.
+Whose money a number is, the types say: see `portfolio.amounts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localcontext
+from typing import Any, overload
+
+from portfolio.amounts import Amount, M, Number
 
 DECIMALS_KEPT = 18
 DIGITS_BEFORE_POINT = 18
@@ -25,10 +27,6 @@ CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _STEP = Decimal(1).scaleb(-DECIMALS_KEPT)
 
 
-class CurrencyMismatch(TypeError):
-    """Two amounts of different currencies met in one sum: an error of the program, never of the data."""
-
-
 class OutOfRange(ArithmeticError):
     """A result is too large to be kept with 18 decimals in 60 digits."""
 
@@ -38,19 +36,25 @@ def exact() -> AbstractContextManager[Context]:
     return localcontext(CONTEXT)
 
 
-def rounded(number: Decimal) -> Decimal:
-    """The number as it is kept: half-even at 18 decimals. Raises OutOfRange."""
+@overload
+def rounded(number: Decimal) -> Decimal: ...
+@overload
+def rounded(number: Amount[M]) -> Amount[M]: ...
+def rounded(number: Any) -> Any:
+    """The number or amount as it is kept: half-even at 18 decimals. Raises OutOfRange."""
     try:
         return CONTEXT.quantize(number, _STEP)
     except InvalidOperation as error:
         raise OutOfRange(f"{number:.3E} has more than {CONTEXT.prec} digits at 18 decimals") from error
 
 
-def plain(number: Decimal) -> str:
+def plain(number: Number) -> str:
     """The one spelling of a decimal: no exponent, no trailing zeros, no negative zero ("1.5", "0", "1200")."""
     if not number:
         return "0"
-    text = f"{number:f}"
+    text = str(number)
+    if "E" in text:
+        text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -77,32 +81,6 @@ def fits(number: Decimal) -> bool:
     exponent = trailing.as_tuple().exponent
     assert isinstance(exponent, int)
     return exponent >= -DECIMALS_KEPT
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """A number of units of one currency."""
-
-    number: Decimal
-    currency: str
-
-    def __add__(self, other: Amount) -> Amount:
-        return Amount(CONTEXT.add(self.number, self._same(other)), self.currency)
-
-    def __sub__(self, other: Amount) -> Amount:
-        return Amount(CONTEXT.subtract(self.number, self._same(other)), self.currency)
-
-    def __neg__(self) -> Amount:
-        return Amount(-self.number, self.currency)
-
-    def at(self, rate: Decimal, currency: str) -> Amount:
-        """The amount in another currency; `rate` is units of that currency for one unit of this."""
-        return Amount(rounded(CONTEXT.multiply(self.number, rate)), currency)
-
-    def _same(self, other: Amount) -> Decimal:
-        if other.currency != self.currency:
-            raise CurrencyMismatch(f"{self.currency} and {other.currency} do not add up")
-        return other.number
 
 
 # ISO 4217, list one (active codes of money; funds, metals and test codes other than XAU, XAG, XPT, XPD left out).

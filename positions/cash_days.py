@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from portfolio.money import UNKNOWN, ZERO, exact
+from portfolio.amounts import UNKNOWN_AMOUNT, Base, Local, amount_of
+from portfolio.money import ZERO, exact
 from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.engine.postings import POSTED_SUMS, begin, move
 from positions.replacing import Difference, replace
@@ -34,6 +35,12 @@ _DAYS = """
     t.portfolio_id = asked.portfolio_id AND t.kind = 'CASH' AND t.security_id = asked.currency
         AND t.position_date >= asked.from_date
 """
+IN_BOOKING_ORDER = """
+    m.movement_date, COALESCE(m.place[1]::int8, m.movement_time_us), COALESCE(m.place[2]::int2, m.movement_rank),
+    COALESCE(m.place[3] COLLATE "C", m.transaction_id), COALESCE(m.place[4] COLLATE "C", m.portfolio_id),
+    m.place IS NOT NULL, m.movement_time_us, m.movement_rank, m.transaction_id, m.leg
+"""
+"""The order of `engine.postings.Place`, of movements `m` of one portfolio."""
 _CASH = "t.portfolio_id = asked.portfolio_id AND t.kind = 'CASH' AND t.security_id = asked.currency"
 
 
@@ -85,17 +92,18 @@ def replay_cash(
 def _add(held: Holding, day: _Day, moves: Sequence[tuple[Decimal, Decimal]] | None) -> None:
     """Add to the cash what the day adds; `moves` are those of a foreign currency, in their order."""
     begin(held, day.date)
-    held.income += day.income
+    held.income += amount_of(day.income, Local)
     for name, (rated, unrated) in day.sums.items():
         if rated:
-            held.add_up(**{name: rated})
+            held.add_up(**{name: amount_of(rated, Base)})
         for _ in range(unrated):
-            held.add_up(**{name: UNKNOWN})
+            held.add_up(**{name: UNKNOWN_AMOUNT})
     if moves is None:
-        held.quantity = held.cost_basis = held.cost_basis_base = held.quantity + day.quantity
+        held.quantity += day.quantity
+        held.cost_basis, held.cost_basis_base = held.balance, amount_of(held.quantity, Base)
     else:
         for amount, value in moves:
-            move(held, amount, value)
+            move(held, amount_of(amount, Local), amount_of(value, Base))
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -149,7 +157,7 @@ def _days(asked: list[list[Any]]) -> dict[CashName, list[_Day]]:
 def _moves(
     from_dates: Mapping[CashName, datetime.date],
 ) -> dict[tuple[CashName, datetime.date], list[tuple[Decimal, Decimal]]]:
-    """The movements of each day in the order they are booked in: that of `engine.postings.Place`."""
+    """The movements of each day in the order they are booked in."""
     moves: dict[tuple[CashName, datetime.date], list[tuple[Decimal, Decimal]]] = defaultdict(list)
     if not from_dates:
         return moves
@@ -159,11 +167,7 @@ def _moves(
             SELECT m.portfolio_id, m.currency, m.movement_date, m.amount, m.amount_base
             FROM {_ASKED} JOIN {_MOVEMENTS}
             WHERE m.amount IS NOT NULL
-            ORDER BY m.movement_date, COALESCE(m.place[1]::int8, m.movement_time_us),
-                     COALESCE(m.place[2]::int2, m.movement_rank),
-                     COALESCE(m.place[3] COLLATE "C", m.transaction_id),
-                     COALESCE(m.place[4] COLLATE "C", m.portfolio_id),
-                     m.place IS NOT NULL, m.movement_time_us, m.movement_rank, m.transaction_id, m.leg
+            ORDER BY {IN_BOOKING_ORDER}
             """,  # noqa: S608 - as above
             _columns(from_dates),
         )

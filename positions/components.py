@@ -64,7 +64,7 @@ def components(
         return [], set()
     changed = ledgers_of(securities={}, transaction_ids={p: one.transaction_ids for p, one in concerned.items()})
     links = corporate_links(portfolio_ids=concerned.keys())
-    securities = {p: _closed(one.securities | _securities_of(changed[p]), links[p]) for p, one in concerned.items()}
+    securities = {p: closed(one.securities | _securities_of(changed[p]), links[p]) for p, one in concerned.items()}
     anew = _mostly_concerned(securities, concerned, sizes) | _with_another_base(changed, states)
     ledgers = ledgers_of(
         securities={p: names for p, names in securities.items() if p not in anew},
@@ -83,7 +83,7 @@ def _securities_of(versions: Iterable[LedgerEntry]) -> set[str]:
     return {name for entry in versions for name in (entry.security_id, entry.target_security_id) if name}
 
 
-def _closed(securities: Collection[str], links: Iterable[tuple[str, str]]) -> frozenset[str]:
+def closed(securities: Collection[str], links: Iterable[tuple[str, str]]) -> frozenset[str]:
     """The securities and all that links join to them, through however many."""
     joined: dict[str, list[str]] = {}
     for source_id, target_id in links:

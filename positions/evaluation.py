@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from portfolio.amounts import Quoted, amount_of
 from portfolio.money import OutOfRange
 from portfolio.streaming.messages import (
     CostMethod,
@@ -24,18 +25,13 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
 )
 from portfolio.validation import FieldProblem, Refused, read
-from positions.analytics.benchmark import Benchmark, days_of_benchmark
-from positions.analytics.days import days_of
 from positions.analytics.history import History, Quote, Recorder
-from positions.analytics.performance import days_needed, performance
 from positions.analytics.periods import Period
-from positions.analytics.series import daily_values
-from positions.analytics.statement import statement
 from positions.engine.booking import Books, book
 from positions.engine.entry import InstrumentTerms, Terms, enrich, key_of
 from positions.engine.rates import RateTable
+from positions.evaluated_periods import period_answers
 from positions.figures import Snapshot, disposal_answer, exception_answer, lots_answer, portfolio_answer
-from positions.period_answers import flags_of, performance_answer, statement_answer
 from transactions.ledger import LedgerRow, content_hash, normalised
 
 S = TypeVar("S", bound=Submission)
@@ -138,7 +134,7 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     if period:
         if period.end > as_of:
             _, history = _booked(rows, terms, quotes, until=period.end, every_day=True)
-        answer |= _period_answers(history, period, portfolio.benchmark_security_id)
+        answer |= period_answers(history, period, portfolio.benchmark_security_id)
     return answer
 
 
@@ -176,29 +172,6 @@ def _period(request: Request, as_of: datetime.date) -> Period | None:
     if end < request.start:
         raise Refused([FieldProblem("end", "contradiction", "the period ends before it starts")])
     return Period(request.start, end)
-
-
-def _period_answers(history: History, period: Period, benchmark_id: str | None) -> dict[str, Any]:
-    """`statement` and `performance` of the period."""
-    first = days_needed(period.start, period.end, history.first_date)
-    days = daily_values(history, first, period.end)
-    returns = performance(days, period, first_transaction=history.first_date)
-    asked = days_of(days, start=period.start, end=period.end)
-    return {
-        "statement": statement_answer(statement(history, period.start, period.end)),
-        "performance": performance_answer(
-            returns,
-            flags=flags_of(asked),
-            benchmark=_benchmark(history, benchmark_id, days_of_benchmark(asked, returns)) if benchmark_id else None,
-            days=asked,
-        ),
-    }
-
-
-def _benchmark(history: History, security_id: str, dates: Sequence[datetime.date]) -> Benchmark:
-    terms = history.instruments.get(security_id)
-    prices = {day: price for day in dates if (price := history.quote(security_id, day))}
-    return Benchmark(security_id, history.base_currency, history.rates, prices, terms.exchange if terms else None)
 
 
 def _request(body: bytes) -> Request:
@@ -271,5 +244,5 @@ def _quotes(prices: Sequence[SubmittedPrice]) -> dict[str, list[Quote]]:
     days: dict[str, dict[datetime.date, Quote]] = {}
     for price in sorted(prices, key=lambda p: (p.price_date, p.version)):
         of_security = days.setdefault(price.security_id, {})
-        of_security[price.price_date] = Quote(price.price_date, price.price, price.currency)
+        of_security[price.price_date] = Quote(price.price_date, amount_of(price.price, Quoted), price.currency)
     return {security_id: list(of_security.values()) for security_id, of_security in days.items()}

@@ -9,10 +9,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
-from portfolio.money import ONE, UNKNOWN, ZERO, exact, plain, rounded
+from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, Local, Number, rate_of, total
+from portfolio.money import ONE, exact, plain, rounded
 from positions.engine.booking import BookingProblem, Disposal
 from positions.engine.carried import Quotes, carried_price
 from positions.engine.entry import Entry, InstrumentTerms
@@ -62,8 +62,8 @@ def provisional_ones(
     return frozenset(security_ids if portfolio_unknown else (s for s in security_ids if s not in instruments))
 
 
-def figure(number: Decimal | None, missing: str = "MISSING_FX_RATE") -> Figure | None:
-    """A number as a plain decimal string; where it is unknown, the code and a sentence that say why."""
+def figure(number: Number | None, missing: str = "MISSING_FX_RATE") -> Figure | None:
+    """A number or amount as a plain decimal string; where it is unknown, the code and a sentence that say why."""
     if number is None:
         return None
     return unavailable(missing) if number.is_nan() else plain(number)
@@ -86,8 +86,8 @@ def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
     valued = [(held, valuation_in(held, snapshot)) for held in securities]
     cash = sorted((h for h in snapshot.holdings if h.key.kind is Kind.CASH), key=lambda held: held.key.security_id)
     balances = [(held, balance_base_in(held, snapshot)) for held in cash] if snapshot.cash_tracked else []
-    securities_base = sum((valuation.market_value_base for _, valuation in valued), ZERO)
-    cash_base = sum((base for _, base in balances), ZERO)
+    securities_base = total(valuation.market_value_base for _, valuation in valued)
+    cash_base = total(base for _, base in balances)
     value = securities_base + cash_base
     missing = next((v.missing for _, v in valued if v.market_value_base.is_nan()), "MISSING_FX_RATE")
     return {
@@ -101,12 +101,12 @@ def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
             "value": figure(value, missing),
             "securities": figure(securities_base, missing),
             "cash": figure(cash_base),
-            "cost_basis": figure(sum((_cost_basis_base(held) for held in securities), ZERO)),
-            "realized_gain": figure(sum((held.realized_gain_base for held in securities), ZERO)),
-            "unrealized_gain": figure(sum((v.unrealized_gain_base for _, v in valued), ZERO), missing),
-            "income": figure(sum((held.income_base for held in snapshot.holdings), ZERO)),
-            "fees": figure(sum((held.fees_base for held in snapshot.holdings), ZERO)),
-            "taxes": figure(sum((held.taxes_base for held in snapshot.holdings), ZERO)),
+            "cost_basis": figure(total(_cost_basis_base(held) for held in securities)),
+            "realized_gain": figure(total(held.realized_gain_base for held in securities)),
+            "unrealized_gain": figure(total(v.unrealized_gain_base for _, v in valued), missing),
+            "income": figure(total(held.income_base for held in snapshot.holdings)),
+            "fees": figure(total(held.fees_base for held in snapshot.holdings)),
+            "taxes": figure(total(held.taxes_base for held in snapshot.holdings)),
         },
     }
 
@@ -126,25 +126,25 @@ def valuation_in(held: Holding, snapshot: Snapshot) -> Valuation:
     )
 
 
-def balance_base_in(held: Holding, snapshot: Snapshot) -> Decimal:
+def balance_base_in(held: Holding, snapshot: Snapshot) -> Amount[Base]:
     """A balance in base at the rate of the day of the snapshot; UNKNOWN without one. Needs `portfolio.money.exact`."""
     if not held.quantity:
-        return ZERO
+        return NIL
     rate = snapshot.rates.market(held.currency, snapshot.base_currency, snapshot.as_of)
-    return rounded(held.quantity * rate.value) if rate else UNKNOWN
+    return rounded(held.balance * rate_of(rate.value, Local, Base)) if rate else UNKNOWN_AMOUNT
 
 
-def _cost_basis_base(held: Holding) -> Decimal:
-    return UNKNOWN if held.unrated_lots else held.cost_basis_base
+def _cost_basis_base(held: Holding) -> Amount[Base]:
+    return UNKNOWN_AMOUNT if held.unrated_lots else held.cost_basis_base
 
 
 def _position_answer(
-    held: Holding, valuation: Valuation, total: Decimal, total_missing: str, *, provisional: bool
+    held: Holding, valuation: Valuation, portfolio_value: Amount[Base], value_missing: str, *, provisional: bool
 ) -> dict[str, Any]:
     missing = valuation.missing
     weight: Figure | None
-    if total.is_nan() or total:
-        weight = figure(rounded(valuation.market_value_base / total), total_missing)
+    if portfolio_value.is_nan() or portfolio_value:
+        weight = figure(rounded(valuation.market_value_base / portfolio_value), value_missing)
     else:
         weight = unavailable("NO_CAPITAL")
     return {
@@ -173,7 +173,7 @@ def _position_answer(
     }
 
 
-def _cash_answer(held: Holding, balance_base: Decimal) -> dict[str, Any]:
+def _cash_answer(held: Holding, balance_base: Amount[Base]) -> dict[str, Any]:
     return {
         "currency": held.currency,
         "balance": plain(held.quantity),

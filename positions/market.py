@@ -54,4 +54,3 @@ def instrument_terms(security_ids: Collection[str]) -> dict[str, InstrumentTerms
             [list(security_ids)],
         )
         return {security_id: InstrumentTerms(*terms) for security_id, *terms in cursor.fetchall()}
-

@@ -197,7 +197,8 @@ class Lot(models.Model):
     def unit_cost(self) -> Decimal:
         """Cost of one unit, in the holding's currency."""
         with exact():
-            return rounded(self.cost_basis / self.quantity)
+            unit_cost: Decimal = self.cost_basis / self.quantity
+            return rounded(unit_cost)
 
 
 class CashMovement(models.Model):

@@ -372,7 +372,8 @@ class ValuationCalculation(Message, frozen=True, kw_only=True, tag="valuation_ca
 class ValuationCalculationDone(Message, frozen=True, kw_only=True, tag="valuation_calculation_done.v1"):
     """A portfolio's days are valued on its positions of `computed_seq`; or that failed, and why.
 
-    Prices and rates were seen up to `market_seq`, and the days go up to `valued_until`. `quoted_in` are currencies that prices used are quoted in, other than the holdings' own.
+    Prices and rates were seen up to `market_seq`, and the days go up to `valued_until`. `quoted_in` are currencies that
+    prices used are quoted in, other than the holdings' own.
     """
 
     TOPIC: ClassVar[str] = "valuation_calculations_done"

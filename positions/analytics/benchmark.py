@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from portfolio.amounts import number_of
 from portfolio.money import ONE, ZERO, exact
 from positions.analytics.days import Day, kept
 from positions.analytics.money_weighted import CashFlow, MoneyWeightedReturn, internal_rate_of_return
@@ -61,7 +62,9 @@ class Benchmark:
         if rate.stale_on(day):
             flags.add("STALE_FX_RATE")
         with exact():
-            return UnitPrice(price, rate.value, price.price * price.split_ratio * rate.value, frozenset(flags))
+            return UnitPrice(
+                price, rate.value, number_of(price.price) * price.split_ratio * rate.value, frozenset(flags)
+            )
 
 
 def days_of_benchmark(days: Iterable[Day], returns: Performance) -> list[datetime.date]:

@@ -7,9 +7,10 @@ Cariño. A gain on a day without capital is in no return, and so in no contribut
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import mul
 
 from portfolio.money import ZERO, exact
 from positions.analytics.days import kept
@@ -52,48 +53,56 @@ class Contribution:
 
 def contribution(days: Sequence[DayGains]) -> Contribution:
     """What the holdings added to the return of these days."""
+    gains: dict[str, list[Decimal]] = {}
+    for number, day in enumerate(days):
+        for name, gain in day.gains.items():
+            gains.setdefault(name, [ZERO] * len(days))[number] = gain
+    return contribution_of(gains, [day.capital for day in days], missing=[day.missing for day in days])
+
+
+def contribution_of(
+    gains: Mapping[str, Sequence[Decimal]], capital: Sequence[Decimal], *, missing: Sequence[str]
+) -> Contribution:
+    """The same of every holding's gains day by day, the capital of the days, and why something of a day is UNKNOWN."""
     with exact():
-        gains: dict[str, Decimal] = {}
-        for day in days:
-            _add(gains, day.gains.items())
-        unknown = any(total.is_nan() for total in gains.values()) or any(day.capital.is_nan() for day in days)
-        missing = next(day.missing or "MISSING_FX_RATE" for day in days if _unknown(day)) if unknown else ""
-        parts = unavailable(missing) if missing else _linked_parts(days)
+        totals = {name: sum(gains[name], ZERO) for name in sorted(gains)}
+        unknown = any(total.is_nan() for total in totals.values()) or any(one.is_nan() for one in capital)
+        why = _why_unknown(gains, capital, missing) if unknown else ""
+        parts = unavailable(why) if unknown else _linked_parts(gains, capital)
         if isinstance(parts, Unavailable):
             return Contribution(
-                parts, tuple(HoldingContribution(name, _known(gains[name], missing), parts) for name in sorted(gains))
+                parts, tuple(HoldingContribution(name, _known(total, why), parts) for name, total in totals.items())
             )
-        total, contributions = parts
+        total_return, contributions = parts
         return Contribution(
-            kept(total),
-            tuple(
-                HoldingContribution(name, gains[name], kept(contributions.get(name, ZERO))) for name in sorted(gains)
-            ),
+            kept(total_return),
+            tuple(HoldingContribution(name, total, kept(contributions[name])) for name, total in totals.items()),
         )
 
 
-def _linked_parts(days: Sequence[DayGains]) -> tuple[Decimal, dict[str, Decimal]] | Unavailable:
-    if any(day.capital < 0 for day in days):
+def _linked_parts(
+    gains: Mapping[str, Sequence[Decimal]], capital: Sequence[Decimal]
+) -> tuple[Decimal, dict[str, Decimal]] | Unavailable:
+    if any(one < 0 for one in capital):
         return unavailable("NEGATIVE_CAPITAL")
-    working = [day for day in days if day.capital]
-    returns = [sum(day.gains.values(), ZERO) / day.capital for day in working]
+    results = [sum(of_day, ZERO) for of_day in zip(*gains.values(), strict=True)] or [ZERO] * len(capital)
+    returns = [result / one for result, one in zip(results, capital, strict=True) if one]
     factors = carino_factors(returns)
     if isinstance(factors, Unavailable):
         return factors
-    parts: dict[str, Decimal] = {}
-    for day, factor in zip(working, factors, strict=True):
-        weight = factor / day.capital
-        _add(parts, ((name, gain * weight) for name, gain in day.gains.items()))
+    of_working_days = iter(factors)
+    weights = [next(of_working_days) / one if one else ZERO for one in capital]
+    # A product of what is mostly nothing, a hundred holdings times ten years: `map` stays out of the interpreter.
+    parts = {name: sum(map(mul, of_holding, weights), ZERO) for name, of_holding in gains.items()}
     return compounded(returns), parts
 
 
-def _add(sums: dict[str, Decimal], amounts: Iterable[tuple[str, Decimal]]) -> None:
-    for name, amount in amounts:
-        sums[name] = sums.get(name, ZERO) + amount
-
-
-def _unknown(day: DayGains) -> bool:
-    return day.capital.is_nan() or any(gain.is_nan() for gain in day.gains.values())
+def _why_unknown(gains: Mapping[str, Sequence[Decimal]], capital: Sequence[Decimal], missing: Sequence[str]) -> str:
+    """The reason of the first day of which something is unknown."""
+    for number, (one, why) in enumerate(zip(capital, missing, strict=True)):
+        if one.is_nan() or any(of_holding[number].is_nan() for of_holding in gains.values()):
+            return why or "MISSING_FX_RATE"
+    raise AssertionError("unreachable: something is unknown")
 
 
 def _known(gain: Decimal, missing: str) -> Figure:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from portfolio.amounts import number_of
 from portfolio.money import ZERO, exact
-from positions.analytics.contribution import DayGains
+from positions.analytics.contribution import Contribution, contribution_of
 from positions.analytics.days import Day
 from positions.analytics.history import History
-from positions.analytics.series import worths
+from positions.analytics.series import worth_changes
 from positions.engine.lots import HoldingKey, Kind
 
 NameOf = Callable[[HoldingKey], str]
@@ -48,19 +49,21 @@ class Parts:
         """What worked in the portfolio on a day: the value at its start and what came in."""
         return self.days[number - 1].value + self.days[number].inflow
 
-    def day_gains(self, first: int = 1, last: int | None = None) -> list[DayGains]:
-        """The days of these numbers, both included, as contribution wants them."""
-        until = len(self.days) - 1 if last is None else last
+    def contribution(self, first: int = 1, last: int | None = None) -> Contribution:
+        """What each part added to the return of the days of these numbers, both included. Parts of nothing are left
+        out.
+        """
+        until = len(self.days) if last is None else last + 1
+        gains = {name: part.gains[first:until] for name, part in self.by_name.items()}
         with exact():
-            return [
-                DayGains(
-                    date=self.days[number].date,
-                    capital=self.capital(number),
-                    gains={name: gain for name, part in self.by_name.items() if (gain := part.gains[number])},
-                    missing=self.missing.get(number) or self.days[number].missing or self.days[number - 1].missing,
-                )
-                for number in range(first, until + 1)
-            ]
+            return contribution_of(
+                {name: of_part for name, of_part in gains.items() if any(of_part)},
+                [self.capital(number) for number in range(first, until)],
+                missing=[self._why(number) for number in range(first, until)],
+            )
+
+    def _why(self, number: int) -> str:
+        return self.missing.get(number) or self.days[number].missing or self.days[number - 1].missing
 
 
 def parts_of(history: History, days: Sequence[Day], *, name_of: NameOf) -> Parts:
@@ -85,23 +88,30 @@ def _nothing(count: int) -> Part:
 
 def _add_worth(parts: Parts, part: Part, history: History, key: HoldingKey) -> None:
     """Add the values of a holding, and what they grew by."""
-    values, gains, expected, before = part.values, part.gains, 0, ZERO
-    for number, worth in worths(history, key, parts.days[0].date, parts.days[-1].date):
-        value = worth.value
+    values, gains, count = part.values, part.gains, len(parts.days)
+    before, since = ZERO, 0
+    for number, worth in worth_changes(history, key, parts.days[0].date, parts.days[-1].date):
+        value = number_of(worth.value)
+        if value is before:
+            continue
         if worth.missing:
-            # The day after cannot be told either: it begins with what is unknown.
-            for day in (number, number + 1):
-                parts.missing.setdefault(day, worth.missing)
-        if number != expected and before:
-            gains[expected] -= before
-            before = ZERO
-        # Where nothing has changed it is the very same number, and the difference need not be worked out.
-        if number and (value is not before or value.is_nan()):
+            parts.missing.setdefault(number, worth.missing)
+        if before:
+            _fill(values, since, number, before)
+        if number:
             gains[number] += value - before
+        elif value.is_nan() and count > 1:
+            # What it began with is unknown, and so is what it gained, even if that never changes.
+            gains[1] += value
+        before, since = value, number
+    if before:
+        _fill(values, since, count, before)
+
+
+def _fill(values: list[Decimal], first: int, end: int, value: Decimal) -> None:
+    """Add what a holding was worth on all days from one to before another."""
+    for number in range(first, end):
         values[number] += value
-        expected, before = number + 1, value
-    if before and expected < len(gains):
-        gains[expected] -= before
 
 
 def _add_money(parts: Parts, part: Part, history: History, key: HoldingKey) -> None:
@@ -111,8 +121,8 @@ def _add_money(parts: Parts, part: Part, history: History, key: HoldingKey) -> N
         number = (date - start).days
         out_and_earned = state.grown("money_out_base", earlier) + state.grown("income_base", earlier)
         in_and_spent = state.grown("money_in_base", earlier) + state.grown("fees_base", earlier)
-        gain = out_and_earned - in_and_spent - state.grown("taxes_base", earlier)
-        inflow = state.grown("inflow_base", earlier)
+        gain = number_of(out_and_earned - in_and_spent - state.grown("taxes_base", earlier))
+        inflow = number_of(state.grown("inflow_base", earlier))
         if gain.is_nan() or inflow.is_nan():
             parts.missing.setdefault(number, _NO_RATE)
         part.gains[number] += gain
@@ -123,7 +133,7 @@ def _add_moves(parts: Parts, history: History, name_of: NameOf) -> None:
     """What came in kind was put in at its value; what went was taken out at it."""
     start = parts.days[0].date
     for value in history.moves_in(start, parts.days[-1].date):
-        number, worth = (value.move.date - start).days, value.worth
+        number, worth = (value.move.date - start).days, number_of(value.worth)
         if worth.is_nan():
             parts.missing.setdefault(number, _NO_RATE)
         target_id, source_id = value.move.target_id, value.move.source_id

@@ -6,16 +6,18 @@ group has the exchange in it. What goes from one of its portfolios to another on
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from portfolio.money import UNKNOWN, ZERO, exact, rounded
 from positions.analytics.days import Day
 from positions.engine.rates import RateTable
 
 _AMOUNTS = ("value", "securities", "cash", "inflow", "outflow", "income", "fees", "taxes", "fees_in_cost")
+_STALE_RATE = frozenset({"STALE_FX_RATE"})
 
 
 class Within(NamedTuple):
@@ -25,7 +27,7 @@ class Within(NamedTuple):
     outflow: Decimal = ZERO
 
 
-def without(days: Sequence[Day], within: Mapping[object, Within]) -> list[Day]:
+def without(days: Sequence[Day], within: Mapping[datetime.date, Within]) -> list[Day]:
     """The days of a portfolio, in its own currency, without these flows, by date."""
     with exact():
         return [
@@ -49,14 +51,13 @@ def _converted(day: Day, from_currency: str, to_currency: str, rates: RateTable)
     if not amounts:
         return day
     rate = rates.market(from_currency, to_currency, day.date)
+    changed: dict[str, Any]
     if rate is None:
-        return replace(day, **dict.fromkeys(amounts, UNKNOWN), missing=day.missing or "MISSING_FX_RATE")
-    flags = day.flags | {"STALE_FX_RATE"} if rate.stale_on(day.date) else day.flags
-    return replace(
-        day,
-        **{name: rounded(amount * rate.value) for name, amount in amounts.items()},
-        flags=flags,
-    )
+        changed = {**dict.fromkeys(amounts, UNKNOWN), "missing": day.missing or "MISSING_FX_RATE"}
+    else:
+        changed = {name: rounded(amount * rate.value) for name, amount in amounts.items()}
+        changed["flags"] = day.flags | _STALE_RATE if rate.stale_on(day.date) else day.flags
+    return replace(day, **changed)
 
 
 def added_up(of_portfolios: Sequence[Sequence[Day]]) -> list[Day]:

@@ -14,7 +14,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 
-from portfolio.money import ONE, UNKNOWN, ZERO, rounded
+from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, Local, Quoted, rate_of
+from portfolio.money import ONE, rounded
 from positions.engine.books import Books
 from positions.engine.carried import carried_price
 from positions.engine.entry import InstrumentTerms
@@ -48,7 +49,7 @@ class Quote(NamedTuple):
     """A market price as quoted on its day."""
 
     date: datetime.date
-    price: Decimal
+    price: Amount[Quoted]
     currency: str
 
 
@@ -57,9 +58,9 @@ class MoveValue:
     """What a move is worth in base, what it cost there, and how much of the difference is exchange; signed as it is."""
 
     move: Move
-    worth: Decimal
-    carried_gain: Decimal
-    carried_fx_gain: Decimal
+    worth: Amount[Base]
+    carried_gain: Amount[Base]
+    carried_fx_gain: Amount[Base]
 
     @property
     def crosses_border(self) -> bool:
@@ -130,12 +131,12 @@ class History:
             exchange=terms.exchange if terms else None,
         )
 
-    def cash_base(self, held: Holding, day: datetime.date) -> Decimal:
+    def cash_base(self, held: Holding, day: datetime.date) -> Amount[Base]:
         """A balance in base at the rate of a day."""
         if not held.quantity:
-            return ZERO
+            return NIL
         rate = self.rates.market(held.currency, self.base_currency, day)
-        return rounded(held.quantity * rate.value) if rate else UNKNOWN
+        return rounded(held.balance * rate_of(rate.value, Local, Base)) if rate else UNKNOWN_AMOUNT
 
     def moves_in(self, start: datetime.date, end: datetime.date) -> list[MoveValue]:
         """The moves in kind of (start, end], each valued at the end of its day."""
@@ -150,7 +151,7 @@ class History:
         worth = move.booked_base if valuation.market_value_base.is_nan() else valuation.market_value_base
         gain = worth - move.cost_basis_base
         rate = valuation.fx_rate
-        fx_gain = ZERO if rate.is_nan() else rounded(move.cost_basis * rate) - move.cost_basis_base
+        fx_gain = NIL if rate.is_nan() else rounded(move.cost_basis * rate) - move.cost_basis_base
         return MoveValue(move, worth, gain, fx_gain)
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection
 from dataclasses import dataclass
-from decimal import Decimal
 
-from portfolio.money import ZERO, exact
+from portfolio.amounts import NIL, Amount, Base, number_of
+from portfolio.money import exact
 from positions.analytics.days import Day
 from positions.analytics.history import History, MoveValue
 from positions.analytics.series import ONE_DAY, worths
@@ -25,17 +25,17 @@ from positions.engine.lots import Holding, HoldingKey, Kind
 class _Sums:
     """A day while it is added up."""
 
-    value: Decimal = ZERO
-    inflow: Decimal = ZERO
-    outflow: Decimal = ZERO
-    income: Decimal = ZERO
-    fees: Decimal = ZERO
-    taxes: Decimal = ZERO
-    fees_in_cost: Decimal = ZERO
+    value: Amount[Base] = NIL
+    inflow: Amount[Base] = NIL
+    outflow: Amount[Base] = NIL
+    income: Amount[Base] = NIL
+    fees: Amount[Base] = NIL
+    taxes: Amount[Base] = NIL
+    fees_in_cost: Amount[Base] = NIL
     flags: frozenset[str] = frozenset()
     missing: str = ""
 
-    def put_in(self, amount: Decimal) -> None:
+    def put_in(self, amount: Amount[Base]) -> None:
         """An amount that comes in; a negative one goes out, so that flows are unsigned."""
         if amount.is_signed():
             self.outflow -= amount
@@ -94,14 +94,14 @@ def _add_move(day: _Sums, value: MoveValue, security_ids: Collection[str]) -> No
 def _day(date: datetime.date, sums: _Sums) -> Day:
     return Day(
         date=date,
-        value=sums.value,
-        securities=sums.value,
-        inflow=sums.inflow,
-        outflow=sums.outflow,
-        income=sums.income,
-        fees=sums.fees,
-        taxes=sums.taxes,
-        fees_in_cost=sums.fees_in_cost,
+        value=number_of(sums.value),
+        securities=number_of(sums.value),
+        inflow=number_of(sums.inflow),
+        outflow=number_of(sums.outflow),
+        income=number_of(sums.income),
+        fees=number_of(sums.fees),
+        taxes=number_of(sums.taxes),
+        fees_in_cost=number_of(sums.fees_in_cost),
         flags=sums.flags,
         missing=sums.missing,
     )

@@ -57,6 +57,7 @@ class Performance:
 
     returns: PeriodReturns
     periods: Mapping[str, PeriodReturns]
+    series_of: SeriesOf
     series: Sequence[CumulativeReturn]
 
 
@@ -117,6 +118,7 @@ def performance(
     return Performance(
         returns(period),
         {name: returns(of) for name, of in periods.items()},
+        series_of,
         []
         if series_of is SeriesOf.NONE
         else cumulative_returns(

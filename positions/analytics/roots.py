@@ -25,10 +25,13 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import pairwise
-from operator import itemgetter, mul
+from operator import itemgetter
 from typing import NamedTuple
 
+import numpy
+from numpy.typing import NDArray
+
+Numbers = NDArray[numpy.float64]
 TOO_SHORT = 1e-9
 MAX_PIECES = 5_000
 """How many pieces are judged; of what is open then the signs at the ends must do. Usual are a few dozen, and only sums
@@ -67,22 +70,19 @@ class Verdict(Enum):
 class ExponentialSum:
     """Terms in order of time, no two at one time: of each its time, sign and logarithm, so that nothing overflows."""
 
-    times: Sequence[float]
-    signs: Sequence[float]
-    logs: Sequence[float]
+    times: Numbers
+    signs: Numbers
+    logs: Numbers
 
     @classmethod
     def of(cls, terms: Iterable[Term]) -> ExponentialSum:
-        in_order = sorted(terms, key=itemgetter(0))
-        largest = max(abs(term.coefficient) for term in in_order)
-        return cls(
-            [term.time for term in in_order],
-            [math.copysign(1.0, term.coefficient) for term in in_order],
-            [math.log(abs(term.coefficient) / largest) for term in in_order],
-        )
+        in_order = numpy.array(sorted(terms, key=itemgetter(0)), dtype=numpy.float64)
+        times, coefficients = in_order[:, 0], in_order[:, 1]
+        sizes = numpy.abs(coefficients)
+        return cls(times, numpy.sign(coefficients), numpy.log(sizes / sizes.max()))
 
     def changes_of_sign(self) -> int:
-        return sum(sign != after for sign, after in pairwise(self.signs))
+        return int(numpy.count_nonzero(self.signs[1:] != self.signs[:-1]))
 
     def bounds(self) -> tuple[float, float]:
         """Where all roots lie. Below, the last term is the largest by so much that the sum of the others, at most what
@@ -91,67 +91,61 @@ class ExponentialSum:
         to_last, to_first = _log_of_sum(self.logs[:-1]) - self.logs[-1], _log_of_sum(self.logs[1:]) - self.logs[0]
         low = -max(to_last, 0.0) / (self.times[-1] - self.times[-2])
         high = max(to_first, 0.0) / (self.times[1] - self.times[0])
-        return low - _MARGIN, high + _MARGIN
+        return float(low) - _MARGIN, float(high) + _MARGIN
 
-    def sign(self, y: float, *, roundings: int = 1) -> float:
-        """That of f(y): -1 or 1, and 0 where it is zero to within (so many times) rounding."""
-        sizes = [log - y * time for log, time in zip(self.logs, self.times, strict=True)]
-        largest = max(sizes)
-        weights = [math.exp(size - largest) for size in sizes]
-        value = math.fsum(map(mul, self.signs, weights))
-        rounding = roundings * _EPSILON * (4 + abs(y)) * math.fsum(weights)
-        return math.copysign(1.0, value) if abs(value) > rounding else 0.0
+    def value(self, y: float, *, roundings: int = 1) -> float:
+        """f(y) over its largest term, and 0 where it is zero to within (so many times) rounding."""
+        sizes = self.logs - y * self.times
+        weights = numpy.exp(sizes - sizes.max())
+        value = _sum(self.signs * weights)
+        rounding = roundings * _EPSILON * (4 + abs(y)) * _sum(weights)
+        return value if abs(value) > rounding else 0.0
 
     def judge(self, low: float, high: float) -> Verdict:
         """What straight lines say of f between two points."""
         middle, half = (low + high) / 2, (high - low) / 2
-        sizes = [log - middle * time for log, time in zip(self.logs, self.times, strict=True)]
-        largest = max(sizes)
-        weights = [math.exp(size - largest) for size in sizes]
-        total = math.fsum(weights)
-        tau = math.fsum(map(mul, weights, self.times)) / total
-        delays = [time - tau for time in self.times]
-        values = []
-        for sign, size, weight, delay in zip(self.signs, sizes, weights, delays, strict=True):
-            tilt = half * delay
-            at_low = math.exp(min(size - largest + tilt, _LARGEST_EXPONENT))
-            at_high = math.exp(min(size - largest - tilt, _LARGEST_EXPONENT))
-            tangent = sign * weight
-            values.append((tangent * (1 + tilt), tangent * (1 - tilt), sign * at_low, sign * at_high))
+        sizes = self.logs - middle * self.times
+        sizes -= sizes.max()
+        weights = numpy.exp(sizes)
+        total = _sum(weights)
+        after = self.times - _sum(weights * self.times) / total
+        tilt, at_middle = half * after, self.signs * weights
+        at_low = self.signs * numpy.exp(numpy.minimum(sizes + tilt, _LARGEST_EXPONENT))
+        at_high = self.signs * numpy.exp(numpy.minimum(sizes - tilt, _LARGEST_EXPONENT))
+        of_value = (at_middle * (1 + tilt), at_middle * (1 - tilt), at_low, at_high)
         rounding = 2 * _EPSILON * (4 + len(weights) + abs(middle) + half) * total
-        least, most = _between_lines(values)
+        least, most = _between_lines(*of_value)
         if least > rounding or most < -rounding:
             return Verdict.NO_ROOT
         if least > -rounding and most < rounding:
             return Verdict.ZERO_TO_WITHIN_ROUNDING
-        slopes = ((-d * a, -d * b, -d * c, -d * e) for d, (a, b, c, e) in zip(delays, values, strict=True))
-        flattest, steepest = _between_lines(slopes)
+        flattest, steepest = _between_lines(*(-after * value for value in of_value))
         if flattest > rounding or steepest < -rounding:
             return Verdict.ONE_AT_MOST
         return Verdict.OPEN
 
 
-def _between_lines(terms: Iterable[tuple[float, float, float, float]]) -> tuple[float, float]:
-    """The least and the most that a sum can be on a piece, given each term's tangent and its chord at both ends."""
-    least_low = least_high = most_low = most_high = 0.0
-    for tangent_low, tangent_high, chord_low, chord_high in terms:
-        # One of the two may have vanished for being so small.
-        if chord_low > 0 or chord_high > 0:
-            least_low += tangent_low
-            least_high += tangent_high
-            most_low += chord_low
-            most_high += chord_high
-        else:
-            least_low += chord_low
-            least_high += chord_high
-            most_low += tangent_low
-            most_high += tangent_high
-    return min(least_low, least_high), max(most_low, most_high)
+def _between_lines(
+    tangents_low: Numbers, tangents_high: Numbers, chords_low: Numbers, chords_high: Numbers
+) -> tuple[float, float]:
+    """The least and the most that a sum can be on a piece, given its terms' tangents and chords at both ends."""
+    # One of the two may have vanished for being so small.
+    positive = (chords_low > 0) | (chords_high > 0)
+    least_low = numpy.where(positive, tangents_low, chords_low).sum()
+    least_high = numpy.where(positive, tangents_high, chords_high).sum()
+    most_low = numpy.where(positive, chords_low, tangents_low).sum()
+    most_high = numpy.where(positive, chords_high, tangents_high).sum()
+    return float(min(least_low, least_high)), float(max(most_low, most_high))
 
 
-def _log_of_sum(logs: Sequence[float]) -> float:
-    largest = max(logs)
-    return largest + math.log(math.fsum(math.exp(log - largest) for log in logs))
+def _log_of_sum(logs: Numbers) -> float:
+    largest = float(logs.max())
+    return largest + math.log(_sum(numpy.exp(logs - largest)))
+
+
+def _sum(numbers: Numbers) -> float:
+    """Without any rounding on the way."""
+    return math.fsum(numbers.tolist())
 
 
 def real_roots(terms: Iterable[Term], *, highest: float = math.inf) -> list[float]:
@@ -188,17 +182,27 @@ def _search(present_value: ExponentialSum, low: float, high: float) -> list[_Str
 
 
 def _crossing(present_value: ExponentialSum, low: float, high: float) -> list[_Stretch]:
-    """The root on a piece where there is one at most, as precisely as rounding lets it be told."""
-    at_low, at_high = present_value.sign(low), present_value.sign(high)
+    """The root on a piece where there is one at most, as precisely as rounding lets it be told.
+
+    By turns it is looked for where the chord crosses zero, which closes in quickly, and half way, which does so surely.
+    """
+    at_low, at_high = present_value.value(low), present_value.value(high)
     if not at_low or not at_high:
         return [_Stretch(high if at_low else low, low if at_high else high)]
-    if at_low == at_high:
+    if (at_low > 0) == (at_high > 0):
         return []
+    by_chord = False
     while low < (middle := (low + high) / 2) < high:
-        at_middle = present_value.sign(middle)
-        if not at_middle:
-            return [_Stretch(middle, middle)]
-        low, high = (middle, high) if at_middle == at_low else (low, middle)
+        by_chord = not by_chord
+        chord = low + (high - low) * at_low / (at_low - at_high)
+        here = chord if by_chord and low < chord < high else middle
+        value = present_value.value(here)
+        if not value:
+            return [_Stretch(here, here)]
+        if (value > 0) == (at_low > 0):
+            low, at_low = here, value
+        else:
+            high, at_high = here, value
     return [_Stretch(low, low)]
 
 
@@ -207,7 +211,7 @@ def _apart(present_value: ExponentialSum, found: Sequence[_Stretch]) -> list[flo
     roots: list[_Stretch] = []
     for one in found:
         before = roots[-1] if roots else None
-        if before and not present_value.sign((before.high + one.low) / 2, roundings=_HARDLY_MORE):
+        if before and not present_value.value((before.high + one.low) / 2, roundings=_HARDLY_MORE):
             roots[-1] = _Stretch(before.low, max(before.high, one.high))
         else:
             roots.append(one)

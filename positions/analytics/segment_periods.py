@@ -16,7 +16,6 @@ from decimal import Decimal
 
 from portfolio.money import UNKNOWN, ZERO, exact
 from positions.analytics.attribution import Attribution, AttributionPeriod, Segment, attribution
-from positions.analytics.contribution import contribution
 from positions.analytics.gains import Parts
 from positions.analytics.unavailable import Unavailable, unavailable
 from positions.engine.trading_days import trading_days_between
@@ -87,8 +86,7 @@ def _period(
     begins = next((number for number in range(first, last + 1) if parts.capital(number)), None)
     if begins is None:
         return None
-    days = parts.day_gains(first, last)
-    linked = contribution(days)
+    linked = parts.contribution(first, last)
     if isinstance(linked.time_weighted_return, Unavailable):
         return linked.time_weighted_return
     contributions = {

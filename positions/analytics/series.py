@@ -10,10 +10,21 @@ import datetime
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import NamedTuple
 
-from portfolio.money import ONE, UNKNOWN, ZERO, exact
+from portfolio.amounts import (
+    AT_PAR,
+    NIL,
+    UNKNOWN_RATE,
+    Amount,
+    Base,
+    ExchangeRate,
+    Local,
+    number_of,
+    rate_of,
+    same_money,
+)
+from portfolio.money import ONE, exact, rounded
 from positions.analytics.days import Day
 from positions.analytics.history import History, MoveValue, Quote, Timeline
 from positions.engine.lots import Holding, HoldingKey, Kind
@@ -38,18 +49,21 @@ OF_DAY = {
 class Worth(NamedTuple):
     """A holding at the end of a day, in base."""
 
-    value: Decimal
+    value: Amount[Base]
     flags: frozenset[str]
     missing: str
+
+
+NOTHING = Worth(NIL, NO_FLAGS, "")
 
 
 @dataclass(slots=True)
 class _Sums:
     """A day while it is added up."""
 
-    securities: Decimal = ZERO
-    cash: Decimal = ZERO
-    of_day: dict[str, Decimal] = field(default_factory=lambda: dict.fromkeys(OF_DAY, ZERO))
+    securities: Amount[Base] = NIL
+    cash: Amount[Base] = NIL
+    of_day: dict[str, Amount[Base]] = field(default_factory=lambda: dict.fromkeys(OF_DAY, NIL))
     flags: frozenset[str] = NO_FLAGS
     missing: str = ""
 
@@ -97,14 +111,15 @@ def _add_flow(day: _Sums, value: MoveValue) -> None:
 
 
 def _day(date: datetime.date, sums: _Sums) -> Day:
+    # From here on all is base.
     return Day(
         date=date,
-        value=sums.securities + sums.cash,
-        securities=sums.securities,
-        cash=sums.cash,
+        value=number_of(sums.securities + sums.cash),
+        securities=number_of(sums.securities),
+        cash=number_of(sums.cash),
         flags=sums.flags,
         missing=sums.missing,
-        **sums.of_day,
+        **{name: number_of(amount) for name, amount in sums.of_day.items()},
     )
 
 
@@ -119,6 +134,24 @@ def worths(history: History, key: HoldingKey, first: datetime.date, last: dateti
     walk = _CashWalk(history) if key.kind is Kind.CASH else _SecurityWalk(history, key.security_id)
     for held, since, until in _spans(history.timelines[key], first, last):
         if held.quantity:
+            for number in range((since - first).days, (until - first).days + 1):
+                yield number, walk.step(held, first + number * ONE_DAY, since)
+
+
+def worth_changes(
+    history: History, key: HoldingKey, first: datetime.date, last: datetime.date
+) -> Iterator[tuple[int, Worth]]:
+    """The same, but for days that are sure to have the worth of the day before: those between two quotes in base
+    currency are passed over, and a day on which nothing is left has NOTHING. Flags are not kept.
+    """
+    walk = _CashWalk(history) if key.kind is Kind.CASH else _SecurityWalk(history, key.security_id)
+    for held, since, until in _spans(history.timelines[key], first, last):
+        if not held.quantity:
+            yield (since - first).days, NOTHING
+        elif held.currency == history.base_currency:
+            for day, worth in walk.changes(held, since, until):
+                yield (day - first).days, worth
+        else:
             for number in range((since - first).days, (until - first).days + 1):
                 yield number, walk.step(held, first + number * ONE_DAY, since)
 
@@ -145,6 +178,12 @@ class _CashWalk:
         flags = STALE_RATE if rate and rate.stale_on(day) else NO_FLAGS
         return Worth(self._history.cash_base(held, day), flags, "" if rate else "MISSING_FX_RATE")
 
+    def changes(
+        self, held: Holding, since: datetime.date, until: datetime.date
+    ) -> Iterator[tuple[datetime.date, Worth]]:
+        """A balance in base stays what it is."""
+        yield since, self.step(held, since, since)
+
 
 class _SecurityWalk:
     """A security's holding, day after day, with what its last value was made of."""
@@ -159,7 +198,7 @@ class _SecurityWalk:
         self._held: Holding | None = None
         self._made_of: object = None
         self._priced: datetime.date | None = None
-        self._worth = Worth(ZERO, NO_FLAGS, "")
+        self._worth = NOTHING
 
     def step(self, held: Holding, day: datetime.date, since: datetime.date) -> Worth:
         """The holding at the end of a day; its state stands since another day, at the latest."""
@@ -171,7 +210,7 @@ class _SecurityWalk:
             return self._worth
         if quote and quote.date >= since and quote.currency == held.currency:
             # Quoted in the holding's own units, after its last own trade: there is nothing to choose or restate.
-            _, value_base = worth_of(held.quantity, quote.price, self._price_factor, fx_rate)
+            _, value_base = worth_of(held.quantity, same_money(quote.price, Local), self._price_factor, fx_rate)
             flags = (STALE_PRICE if made_of[3] else NO_FLAGS) | (STALE_RATE if rate_is_stale else NO_FLAGS)
             self._worth = Worth(value_base, flags, "MISSING_FX_RATE" if value_base.is_nan() else "")
             self._held, self._priced, self._made_of = held, quote.date, made_of
@@ -186,12 +225,32 @@ class _SecurityWalk:
         self._made_of = (*made_of[:3], valuation.price_date and "STALE" in valuation.flags)
         return self._worth
 
-    def _rate(self, currency: str, day: datetime.date) -> tuple[Decimal, bool]:
+    def changes(
+        self, held: Holding, since: datetime.date, until: datetime.date
+    ) -> Iterator[tuple[datetime.date, Worth]]:
+        """The first day of a state in base currency, and those of its quotes; every day where more may change it."""
+        yield since, self.step(held, since, since)
+        if self._held is held:
+            quotes = self._quotes
+            while self._next_quote < len(quotes) and quotes[self._next_quote].date <= until:
+                quote = quotes[self._next_quote]
+                if quote.currency != held.currency:
+                    since = quote.date - ONE_DAY
+                    break
+                self._next_quote += 1
+                value = rounded(held.quantity * same_money(quote.price, Base) * self._price_factor)
+                yield quote.date, Worth(value, NO_FLAGS, "")
+            else:
+                return
+        for number in range(1, (until - since).days + 1):
+            yield since + number * ONE_DAY, self.step(held, since + number * ONE_DAY, since)
+
+    def _rate(self, currency: str, day: datetime.date) -> tuple[ExchangeRate[Local, Base], bool]:
         """The rate of a day to base, UNKNOWN without one, and whether it is stale."""
         if currency == self._history.base_currency:
-            return ONE, False
+            return AT_PAR, False
         rate = self._history.rates.market(currency, self._history.base_currency, day)
-        return (rate.value, rate.stale_on(day)) if rate else (UNKNOWN, False)
+        return (rate_of(rate.value, Local, Base), rate.stale_on(day)) if rate else (UNKNOWN_RATE, False)
 
     def _quote(self, day: datetime.date) -> Quote | None:
         while self._next_quote < len(self._quotes) and self._quotes[self._next_quote].date <= day:

@@ -16,9 +16,9 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
-from portfolio.money import UNKNOWN, ZERO, exact
+from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, total
+from portfolio.money import exact
 from positions.analytics.history import History, MoveValue
 from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.engine.valuation import Valuation
@@ -33,17 +33,17 @@ class StatementRow:
     """
 
     key: HoldingKey
-    opening: Decimal
-    money_in: Decimal
-    money_out: Decimal
-    price_gain: Decimal
-    fx_gain: Decimal
-    realized_gain: Decimal
-    unrealized_gain_change: Decimal
-    closing: Decimal
-    income: Decimal
-    fees: Decimal
-    taxes: Decimal
+    opening: Amount[Base]
+    money_in: Amount[Base]
+    money_out: Amount[Base]
+    price_gain: Amount[Base]
+    fx_gain: Amount[Base]
+    realized_gain: Amount[Base]
+    unrealized_gain_change: Amount[Base]
+    closing: Amount[Base]
+    income: Amount[Base]
+    fees: Amount[Base]
+    taxes: Amount[Base]
     missing: str
     opened_at: Valuation | None = None
     closed_at: Valuation | None = None
@@ -51,7 +51,7 @@ class StatementRow:
     flags: frozenset[str] = frozenset()
 
     @property
-    def residual(self) -> Decimal:
+    def residual(self) -> Amount[Base]:
         return self.closing - (self.opening + self.money_in - self.money_out + self.price_gain + self.fx_gain)
 
 
@@ -76,48 +76,48 @@ class Statement:
 
     start: datetime.date
     end: datetime.date
-    inflows: Decimal
-    outflows: Decimal
+    inflows: Amount[Base]
+    outflows: Amount[Base]
     holdings: Sequence[StatementRow]
 
     @property
-    def opening(self) -> Decimal:
-        return _sum(row.opening for row in self.holdings)
+    def opening(self) -> Amount[Base]:
+        return total(row.opening for row in self.holdings)
 
     @property
-    def closing(self) -> Decimal:
-        return _sum(row.closing for row in self.holdings)
+    def closing(self) -> Amount[Base]:
+        return total(row.closing for row in self.holdings)
 
     @property
-    def price_gain(self) -> Decimal:
-        return _sum(row.price_gain for row in self.holdings)
+    def price_gain(self) -> Amount[Base]:
+        return total(row.price_gain for row in self.holdings)
 
     @property
-    def fx_gain(self) -> Decimal:
-        return _sum(row.fx_gain for row in self.holdings)
+    def fx_gain(self) -> Amount[Base]:
+        return total(row.fx_gain for row in self.holdings)
 
     @property
-    def realized_gain(self) -> Decimal:
-        return _sum(row.realized_gain for row in self.holdings)
+    def realized_gain(self) -> Amount[Base]:
+        return total(row.realized_gain for row in self.holdings)
 
     @property
-    def unrealized_gain_change(self) -> Decimal:
-        return _sum(row.unrealized_gain_change for row in self.holdings)
+    def unrealized_gain_change(self) -> Amount[Base]:
+        return total(row.unrealized_gain_change for row in self.holdings)
 
     @property
-    def income(self) -> Decimal:
-        return _sum(row.income for row in self.holdings)
+    def income(self) -> Amount[Base]:
+        return total(row.income for row in self.holdings)
 
     @property
-    def fees(self) -> Decimal:
-        return _sum(row.fees for row in self.holdings)
+    def fees(self) -> Amount[Base]:
+        return total(row.fees for row in self.holdings)
 
     @property
-    def taxes(self) -> Decimal:
-        return _sum(row.taxes for row in self.holdings)
+    def taxes(self) -> Amount[Base]:
+        return total(row.taxes for row in self.holdings)
 
     @property
-    def residual(self) -> Decimal:
+    def residual(self) -> Amount[Base]:
         with exact():
             gained = self.price_gain + self.fx_gain + self.income - self.fees - self.taxes
             return self.closing - (self.opening + self.inflows - self.outflows + gained)
@@ -134,8 +134,8 @@ def statement(history: History, start: datetime.date, end: datetime.date) -> Sta
         moves = history.moves_in(start, end)
         in_kind = _by_holding(moves)
         flows = [move for move in moves if move.crosses_border]
-        inflows = _sum(move.worth for move in flows if move.move.target_id)
-        outflows = -_sum(move.worth for move in flows if move.move.source_id)
+        inflows = total(move.worth for move in flows if move.move.target_id)
+        outflows = -total(move.worth for move in flows if move.move.source_id)
         rows = []
         for key, timeline in sorted(history.timelines.items()):
             before, after = timeline.on(start), timeline.on(end)
@@ -154,9 +154,9 @@ def statement(history: History, start: datetime.date, end: datetime.date) -> Sta
 class _InKind:
     """What a move brought into a holding (or, negative, took out of it), and the unrealised gain that came with it."""
 
-    worth: Decimal
-    gain: Decimal
-    fx_gain: Decimal
+    worth: Amount[Base]
+    gain: Amount[Base]
+    fx_gain: Amount[Base]
 
 
 def _by_holding(moves: Iterable[MoveValue]) -> Mapping[HoldingKey, list[_InKind]]:
@@ -179,15 +179,15 @@ def _by_holding(moves: Iterable[MoveValue]) -> Mapping[HoldingKey, list[_InKind]
 class _Standing:
     """A holding at the end of a day."""
 
-    value: Decimal
-    unrealized_gain: Decimal
-    unrealized_fx_gain: Decimal
+    value: Amount[Base]
+    unrealized_gain: Amount[Base]
+    unrealized_fx_gain: Amount[Base]
     missing: str
     valuation: Valuation | None = None
     flags: frozenset[str] = frozenset()
 
 
-_NOTHING = _Standing(ZERO, ZERO, ZERO, "")
+_NOTHING = _Standing(NIL, NIL, NIL, "")
 
 
 def _row(
@@ -195,14 +195,15 @@ def _row(
 ) -> StatementRow:
     realized = after.grown("realized_gain_base", before)
     realized_fx = after.grown("realized_fx_gain_base", before)
-    unrealized = closing.unrealized_gain - opening.unrealized_gain - _sum(one.gain for one in in_kind)
-    unrealized_fx = closing.unrealized_fx_gain - opening.unrealized_fx_gain - _sum(one.fx_gain for one in in_kind)
+    unrealized = closing.unrealized_gain - opening.unrealized_gain - total(one.gain for one in in_kind)
+    unrealized_fx = closing.unrealized_fx_gain - opening.unrealized_fx_gain - total(one.fx_gain for one in in_kind)
     fx_gain = realized_fx + unrealized_fx
     return StatementRow(
         key=after.key,
         opening=opening.value,
-        money_in=after.grown("money_in_base", before) + _sum(one.worth for one in in_kind if not one.worth.is_signed()),
-        money_out=after.grown("money_out_base", before) - _sum(one.worth for one in in_kind if one.worth.is_signed()),
+        money_in=after.grown("money_in_base", before)
+        + total(one.worth for one in in_kind if not one.worth.is_signed()),
+        money_out=after.grown("money_out_base", before) - total(one.worth for one in in_kind if one.worth.is_signed()),
         price_gain=realized + unrealized - fx_gain,
         fx_gain=fx_gain,
         realized_gain=realized,
@@ -224,7 +225,7 @@ def _standing(history: History, held: Holding, day: datetime.date) -> _Standing:
         return _NOTHING
     if held.key.kind is Kind.CASH:
         value = history.cash_base(held, day)
-        gain = value - (UNKNOWN if held.unrated_lots else held.cost_basis_base)
+        gain = value - (UNKNOWN_AMOUNT if held.unrated_lots else held.cost_basis_base)
         rate = history.rates.market(held.currency, history.base_currency, day)
         flags = frozenset({"STALE_FX_RATE"} if rate and rate.stale_on(day) else ())
         return _Standing(value, gain, gain, "MISSING_FX_RATE" if value.is_nan() else "", None, flags)
@@ -237,7 +238,3 @@ def _standing(history: History, held: Holding, day: datetime.date) -> _Standing:
         valuation,
         frozenset(valuation.flags),
     )
-
-
-def _sum(numbers: Iterable[Decimal]) -> Decimal:
-    return sum(numbers, ZERO)

@@ -13,6 +13,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from portfolio.amounts import (
+    NIL,
+    Amount,
+    Base,
+    ExchangeRate,
+    Local,
+    Trade,
+    amount_of,
+    number_of,
+    rate_of,
+    same_money,
+    same_rate,
+)
 from portfolio.money import ONE, UNKNOWN, ZERO, rounded
 from positions.engine.cost_methods import COST_METHODS, CostMethod
 from positions.engine.entry import Entry, LegKey, Terms
@@ -25,15 +38,15 @@ from positions.engine.postings import Place, Posting, post
 class Worth(NamedTuple):
     """An amount in a holding's currency and in base."""
 
-    local: Decimal
-    base: Decimal
+    local: Amount[Local]
+    base: Amount[Base]
 
     def over(self, pieces: Sequence[Piece | Lot]) -> list[Worth]:
         """The amount spread over pieces by quantity."""
         return list(map(Worth, spread(self.local, pieces), spread(self.base, pieces)))
 
 
-NOTHING = Worth(ZERO, ZERO)
+NOTHING = Worth(NIL, NIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +62,18 @@ class Disposal:
     closing: Entry
     piece: int
     quantity: Decimal
-    proceeds: Decimal
-    cost_basis: Decimal
-    proceeds_base: Decimal
-    cost_basis_base: Decimal
-    realized_fx_gain_base: Decimal
+    proceeds: Amount[Local]
+    cost_basis: Amount[Local]
+    proceeds_base: Amount[Base]
+    cost_basis_base: Amount[Base]
+    realized_fx_gain_base: Amount[Base]
 
     @property
-    def realized_gain(self) -> Decimal:
+    def realized_gain(self) -> Amount[Local]:
         return self.proceeds - self.cost_basis
 
     @property
-    def realized_gain_base(self) -> Decimal:
+    def realized_gain_base(self) -> Amount[Base]:
         return self.proceeds_base - self.cost_basis_base
 
 
@@ -174,22 +187,26 @@ class Books:
 
     # --- money ----------------------------------------------------------------------------------------------------
 
-    def local(self, held: Holding | Posting, entry: Entry, amount: Decimal) -> Decimal:
+    def local(self, held: Holding | Posting, entry: Entry, amount: Amount[Trade]) -> Amount[Local]:
         """An amount of trade currency in the holding's."""
         return self.converted(held, entry.date, amount, entry.currency)
 
-    def converted(self, held: Holding | Posting, day: datetime.date, amount: Decimal, currency: str) -> Decimal:
-        """An amount in the holding's currency: at the market rate of the day where it is in another, and flagged."""
+    def converted(
+        self, held: Holding | Posting, day: datetime.date, amount: Amount[Trade] | Amount[Local], currency: str
+    ) -> Amount[Local]:
+        """An amount, of trade or of another holding, in the holding's currency: at the market rate of the day where it
+        is in another, and flagged.
+        """
         if currency == held.currency or not amount:
-            return amount
+            return same_money(amount, Local)
         held.flag("CONVERTED")
-        return rounded(amount * self.market_rate(held, currency, held.currency, day))
+        return amount_of(rounded(number_of(amount) * self.market_rate(held, currency, held.currency, day)), Local)
 
-    def local_rate(self, held: Holding, entry: Entry) -> Decimal:
+    def local_rate(self, held: Holding, entry: Entry) -> ExchangeRate[Local, Base]:
         """Base for one unit of the holding's currency, on the entry's day: the rate used where that is its currency."""
         if entry.currency == held.currency:
-            return entry.rate
-        return self.market_rate(held, held.currency, self.terms.base_currency, entry.date)
+            return same_rate(entry.rate, Local, Base)
+        return rate_of(self.market_rate(held, held.currency, self.terms.base_currency, entry.date), Local, Base)
 
     def market_rate(self, held: Holding | Posting, from_currency: str, to_currency: str, day: datetime.date) -> Decimal:
         """The market rate of a day for a booking into a holding, which is flagged where the rate is stale."""
@@ -198,9 +215,9 @@ class Books:
             held.flag("STALE_FX_RATE")
         return market.value if market else UNKNOWN
 
-    def costs_in(self, entry: Entry) -> Decimal:
+    def costs_in(self, entry: Entry) -> Amount[Trade]:
         """The fee and tax that are part of cost and proceeds."""
-        return entry.fee + entry.tax if self.terms.fees_in_cost else ZERO
+        return entry.fee + entry.tax if self.terms.fees_in_cost else NIL
 
     def report_costs(self, entry: Entry, held: Holding | Posting, *, always: bool = True) -> None:
         """Put fee and tax of an entry under fees and taxes: always, or only where they are no part of cost."""
@@ -223,7 +240,7 @@ class Books:
         """Take a quantity (unsigned) of what is held, by the cost method."""
         return held.take(self.method.choose(held, quantity, entry.lots))
 
-    def worth(self, held: Holding, entry: Entry, amount: Decimal) -> Worth:
+    def worth(self, held: Holding, entry: Entry, amount: Amount[Trade]) -> Worth:
         """An amount of trade currency in the holding's and in base."""
         return Worth(self.local(held, entry, amount), entry.base(amount))
 
@@ -246,7 +263,7 @@ class Books:
         """
         last = self.disposals[-1] if self.disposals else None
         goes_on = last is not None and last.closing is entry and last.security_id == held.key.security_id
-        cost, cost_base = (piece.cost_basis, piece.cost_basis_base) if piece else (ZERO, ZERO)
+        cost, cost_base = (piece.cost_basis, piece.cost_basis_base) if piece else (NIL, NIL)
         disposal = Disposal(
             security_id=held.key.security_id,
             currency=held.currency,
@@ -258,7 +275,7 @@ class Books:
             cost_basis=cost if long else worth.local,
             proceeds_base=worth.base if long else -cost_base,
             cost_basis_base=cost_base if long else worth.base,
-            realized_fx_gain_base=(rounded(cost * self.local_rate(held, entry)) if cost else ZERO) - cost_base,
+            realized_fx_gain_base=(rounded(cost * self.local_rate(held, entry)) if cost else NIL) - cost_base,
         )
         self.disposals.append(disposal)
         held.realized_gain += disposal.realized_gain

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from portfolio.amounts import NIL, Amount, Base, Local, Trade, same_money
 from portfolio.money import ONE, ZERO
 from positions.engine.books import Books
 from positions.engine.entry import Entry
 from positions.engine.postings import Posting
 
 
-def move_cash(books: Books, entry: Entry, amount: Decimal) -> None:
+def move_cash(books: Books, entry: Entry, amount: Amount[Trade]) -> None:
     """Move cash in trade currency, at the rate used. Where no cash is kept, it comes from outside and goes there."""
     value = entry.base(amount)
-    _move(books, entry, entry.currency, amount, value)
+    _move(books, entry, entry.currency, same_money(amount, Local), value)
     if not books.terms.cash_tracked:
         _cross_border(books.cash(entry), -amount, -value)
 
 
-def _move(books: Books, entry: Entry, currency: str, amount: Decimal, value: Decimal) -> None:
-    """Move cash of a currency that is worth `value` in base, both signed: where cash is kept."""
+def _move(books: Books, entry: Entry, currency: str, amount: Amount[Local], value: Amount[Base]) -> None:
+    """Move cash, in the money of its pool, that is worth `value` in base, both signed: where cash is kept."""
     posting = books.cash(entry, currency)
     if not books.terms.cash_tracked or not (amount or value):
         return
@@ -49,12 +50,12 @@ def flow(books: Books, entry: Entry, sign: Decimal) -> None:
     """Cash that crosses the portfolio's border; where none is kept, only fee and tax are paid, from outside."""
     cash = books.cash(entry)
     books.report_costs(entry, cash)
-    gross = sign * entry.gross if books.terms.cash_tracked else ZERO
+    gross = sign * entry.gross if books.terms.cash_tracked else NIL
     _cross_border(cash, gross, entry.base(gross))
     move_cash(books, entry, gross - entry.fee - entry.tax)
 
 
-def _cross_border(cash: Posting, amount: Decimal, value: Decimal) -> None:
+def _cross_border(cash: Posting, amount: Amount[Trade], value: Amount[Base]) -> None:
     """Note an external flow, in (positive) or out, and its value in base."""
     if amount < 0:
         cash.add_up(outflow_base=-value)
@@ -66,9 +67,9 @@ def book_fx_trade(books: Books, entry: Entry) -> None:
     """One currency is sold for another: g at its value in base, which the one bought enters its pool at."""
     # Base currency is worth itself, sold or bought; between two others the rate used says what changed hands.
     to_base = entry.target_currency == books.terms.base_currency
-    worth = entry.target_amount if to_base else entry.base(entry.gross)
-    _move(books, entry, entry.currency, -entry.gross, -worth)
-    _move(books, entry, entry.target_currency, entry.target_amount, worth)
+    worth = same_money(entry.target_amount, Base) if to_base else entry.base(entry.gross)
+    _move(books, entry, entry.currency, same_money(-entry.gross, Local), -worth)
+    _move(books, entry, entry.target_currency, same_money(entry.target_amount, Local), worth)
     books.report_costs(entry, books.cash(entry))
     move_cash(books, entry, -(entry.fee + entry.tax))
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from portfolio.money import ONE, UNKNOWN, ZERO, plain, rounded
+from portfolio.amounts import UNKNOWN_AMOUNT, Amount, Trade, number_of, total
+from portfolio.money import ONE, ZERO, plain, rounded
 from positions.engine.books import NOTHING, Books, Worth
 from positions.engine.cash import move_cash
 from positions.engine.entry import Entry
@@ -122,8 +123,7 @@ def _move_lots(
             newest.cost_basis += lot.cost_basis
             newest.cost_basis_base += lot.cost_basis_base
     left = [lot for lot in moved if lot.quantity]
-    cost = sum((lot.cost_basis for lot in left), ZERO)
-    cost_base = sum((lot.cost_basis_base for lot in left), ZERO)
+    cost, cost_base = total(lot.cost_basis for lot in left), total(lot.cost_basis_base for lot in left)
     books.moves.append(
         Move(
             date=entry.date,
@@ -140,7 +140,7 @@ def _move_lots(
     books.method.carry(target, left)
 
 
-def _relieve_by_cash(books: Books, entry: Entry, held: Holding, amount: Decimal) -> None:
+def _relieve_by_cash(books: Books, entry: Entry, held: Holding, amount: Amount[Trade]) -> None:
     """Let the cash of a merger relieve the entry's fraction of each lot's cost; without cash there is only the fee."""
     lots = held.open_lots()
     for lot, share in zip(lots, books.worth(held, entry, amount).over(lots), strict=True):
@@ -185,7 +185,7 @@ def book_return_of_capital(books: Books, entry: Entry) -> None:
     move_cash(books, entry, (entry.gross if long else -entry.gross) - entry.fee - entry.tax)
 
 
-def _return_to_lots(books: Books, entry: Entry, held: Holding, amount: Decimal) -> None:
+def _return_to_lots(books: Books, entry: Entry, held: Holding, amount: Amount[Trade]) -> None:
     """Bring the cost of every lot towards zero by its share of the amount, as far as it goes; the rest is gain."""
     lots = held.open_lots()
     for lot, share in zip(lots, books.worth(held, entry, amount).over(lots), strict=True):
@@ -196,14 +196,14 @@ def _lowered(lot: Lot, share: Worth) -> Worth:
     """The (signed) cost that a share of the money takes off a lot, in base in the lot's own proportion."""
     sign = ONE if lot.quantity > 0 else -ONE
     if share.local.is_nan() or lot.cost_basis.is_nan():
-        return Worth(UNKNOWN, UNKNOWN)
+        return Worth(UNKNOWN_AMOUNT, UNKNOWN_AMOUNT)
     if share.local < 0:  # the fee was more than what came back: it is cost, of today
         return Worth(sign * share.local, sign * share.base)
     cost = sign * lot.cost_basis
     if cost <= 0:  # a short that was opened at a loss has no cost to be raised
         return NOTHING
     if share.local < cost:
-        return Worth(sign * share.local, rounded(lot.cost_basis_base * share.local / cost))
+        return Worth(sign * share.local, rounded(lot.cost_basis_base * number_of(share.local) / number_of(cost)))
     return Worth(lot.cost_basis, lot.cost_basis_base)
 
 

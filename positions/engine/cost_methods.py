@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from portfolio.amounts import number_of
 from portfolio.money import ZERO
 from positions.engine.lots import Holding, Lot, LotKey
 
@@ -53,7 +54,7 @@ def _dearest_first(held: Holding) -> Iterator[Lot]:
 def _unit_cost(lot: Lot) -> Decimal:
     if lot.cost_basis.is_nan():
         return -Decimal("inf")
-    unit_cost = abs(lot.cost_basis / lot.quantity)
+    unit_cost = abs(number_of(lot.cost_basis) / lot.quantity)
     return unit_cost if unit_cost.adjusted() > _DIGITS_COMPARED else unit_cost.quantize(UNIT_COST_STEP)
 
 

@@ -1,7 +1,8 @@
 """Enrichment: a transaction as submitted becomes an entry that can be booked.
 
 What an entry adds depends on what may still arrive (an instrument's price factor, a rate), so it is derived at every
-calculation and never stored: the gross amount, and the rate from trade currency to base.
+calculation and never stored: the gross amount, and the rate from trade currency to base. It is also the door where
+numbers as submitted become amounts of trade currency.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from portfolio.money import ONE, UNKNOWN, ZERO, rounded
+from portfolio.amounts import AT_PAR, NIL, UNKNOWN_RATE, Amount, Base, Bought, ExchangeRate, Trade, amount_of, rate_of
+from portfolio.money import ONE, ZERO, rounded
 from portfolio.transaction_types import FIRST_AT_END_OF_DAY, TRANSACTION_TYPES
 from positions.engine.rates import RateTable
 
@@ -121,12 +123,12 @@ class Entry:
     transaction_type: str
     security_id: str | None
     quantity: Decimal
-    price: Decimal | None
-    gross: Decimal
-    fee: Decimal
-    tax: Decimal
+    price: Amount[Trade] | None
+    gross: Amount[Trade]
+    fee: Amount[Trade]
+    tax: Amount[Trade]
     currency: str
-    rate: Decimal
+    rate: ExchangeRate[Trade, Base]
     rate_is_stale: bool = False
     rate_is_own: bool = False
     ratio_new: Decimal = ONE
@@ -135,7 +137,7 @@ class Entry:
     target_security_id: str = ""
     cost_fraction: Decimal = ZERO
     target_currency: str = ""
-    target_amount: Decimal = ZERO
+    target_amount: Amount[Bought] = NIL
     linked: LegKey | None = None
     acquisition_date: datetime.date | None = None
 
@@ -152,9 +154,9 @@ class Entry:
         """How many units there are for one unit held before. A quantity is multiplied before it is divided."""
         return self.ratio_new / self.ratio_old
 
-    def base(self, amount: Decimal) -> Decimal:
+    def base(self, amount: Amount[Trade]) -> Amount[Base]:
         """An amount of trade currency in base, at the rate used."""
-        return rounded(amount * self.rate) if amount else ZERO
+        return rounded(amount * self.rate) if amount else NIL
 
 
 def key_of(transaction: LedgerTransaction) -> EntryKey:
@@ -181,10 +183,10 @@ def enrich(transaction: LedgerTransaction, terms: Terms) -> Entry:
         transaction_type=transaction.transaction_type,
         security_id=transaction.security_id,
         quantity=quantity,
-        price=price,
-        gross=gross or ZERO,
-        fee=transaction.trade_fee,
-        tax=transaction.tax,
+        price=None if price is None else amount_of(price, Trade),
+        gross=amount_of(gross, Trade) if gross else NIL,
+        fee=amount_of(transaction.trade_fee, Trade),
+        tax=amount_of(transaction.tax, Trade),
         currency=transaction.currency,
         rate=rate,
         rate_is_stale=stale,
@@ -195,7 +197,7 @@ def enrich(transaction: LedgerTransaction, terms: Terms) -> Entry:
         target_security_id=transaction.target_security_id or "",
         cost_fraction=transaction.cost_fraction or ZERO,
         target_currency=transaction.target_currency or "",
-        target_amount=transaction.target_amount or ZERO,
+        target_amount=amount_of(transaction.target_amount, Bought) if transaction.target_amount else NIL,
         linked=_linked(transaction, terms),
         acquisition_date=transaction.acquisition_date,
     )
@@ -210,12 +212,12 @@ def _linked(transaction: LedgerTransaction, terms: Terms) -> LegKey | None:
     return LegKey(transaction.linked_portfolio_id or terms.portfolio_id, transaction.linked_transaction_id)
 
 
-def _rate_used(transaction: LedgerTransaction, terms: Terms) -> tuple[Decimal, bool]:
+def _rate_used(transaction: LedgerTransaction, terms: Terms) -> tuple[ExchangeRate[Trade, Base], bool]:
     """The rate to base and whether it is stale: 1 for the base currency itself, else as dealt, else the market's."""
     if transaction.currency == terms.base_currency:
-        return ONE, False
+        return AT_PAR, False
     if transaction.transaction_fx_rate is not None:
-        return transaction.transaction_fx_rate, False
+        return rate_of(transaction.transaction_fx_rate, Trade, Base), False
     day = transaction.transaction_date
     market = terms.rates.market(transaction.currency, terms.base_currency, day)
-    return (market.value, market.stale_on(day)) if market else (UNKNOWN, False)
+    return (rate_of(market.value, Trade, Base), market.stale_on(day)) if market else (UNKNOWN_RATE, False)

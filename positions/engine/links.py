@@ -8,6 +8,7 @@ from decimal import Decimal
 from hashlib import blake2b
 from typing import Protocol
 
+from portfolio.amounts import AnyAmount
 from portfolio.money import plain
 from positions.engine.entry import EntryKey, LegKey
 from positions.engine.lots import Piece
@@ -89,5 +90,5 @@ def digest(given: Given) -> str:
     return blake2b("\n".join(facts).encode(), digest_size=16).hexdigest()
 
 
-def _spelled(number: Decimal) -> str:
-    return "unknown" if number.is_nan() else plain(number)
+def _spelled(amount: AnyAmount) -> str:
+    return "unknown" if amount.is_nan() else plain(amount)

@@ -20,7 +20,20 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import NamedTuple
 
-from portfolio.money import ONE, UNKNOWN, ZERO, rounded
+from portfolio.amounts import (
+    NIL,
+    UNKNOWN_AMOUNT,
+    Amount,
+    AnyAmount,
+    Base,
+    Local,
+    M,
+    Quoted,
+    amount_of,
+    number_of,
+    total,
+)
+from portfolio.money import ONE, ZERO, rounded
 
 
 class Kind(StrEnum):
@@ -52,8 +65,8 @@ class Lot:
 
     key: LotKey
     quantity: Decimal
-    cost_basis: Decimal
-    cost_basis_base: Decimal
+    cost_basis: Amount[Local]
+    cost_basis_base: Amount[Base]
 
 
 _key = attrgetter("key")
@@ -80,8 +93,8 @@ class Piece:
 
     key: LotKey
     quantity: Decimal
-    cost_basis: Decimal
-    cost_basis_base: Decimal
+    cost_basis: Amount[Local]
+    cost_basis_base: Amount[Base]
 
 
 @dataclass(slots=True)
@@ -101,30 +114,30 @@ class Holding:
     currency: str
     first_date: datetime.date | None = None
     quantity: Decimal = ZERO
-    cost_basis: Decimal = ZERO
-    cost_basis_base: Decimal = ZERO
+    cost_basis: Amount[Local] = NIL
+    cost_basis_base: Amount[Base] = NIL
     unrated_lots: int = 0
-    realized_gain: Decimal = ZERO
-    realized_gain_base: Decimal = ZERO
-    realized_fx_gain_base: Decimal = ZERO
-    income: Decimal = ZERO
-    income_base: Decimal = ZERO
-    fees_base: Decimal = ZERO
-    taxes_base: Decimal = ZERO
-    fees_in_cost_base: Decimal = ZERO
-    money_in_base: Decimal = ZERO
-    money_out_base: Decimal = ZERO
-    inflow_base: Decimal = ZERO
-    outflow_base: Decimal = ZERO
+    realized_gain: Amount[Local] = NIL
+    realized_gain_base: Amount[Base] = NIL
+    realized_fx_gain_base: Amount[Base] = NIL
+    income: Amount[Local] = NIL
+    income_base: Amount[Base] = NIL
+    fees_base: Amount[Base] = NIL
+    taxes_base: Amount[Base] = NIL
+    fees_in_cost_base: Amount[Base] = NIL
+    money_in_base: Amount[Base] = NIL
+    money_out_base: Amount[Base] = NIL
+    inflow_base: Amount[Base] = NIL
+    outflow_base: Amount[Base] = NIL
     split_ratio: Decimal = ONE
-    trade_price: Decimal | None = None
+    trade_price: Amount[Quoted] | None = None
     trade_price_currency: str | None = None
     trade_price_date: datetime.date | None = None
     trade_split_ratio: Decimal = ONE
     carried_from: str | None = None
     carried_date: datetime.date | None = None
     carried_ratio: Decimal = ONE
-    carried_price: Decimal | None = None
+    carried_price: Amount[Quoted] | None = None
     carried_price_currency: str | None = None
     carried_price_date: datetime.date | None = None
     flags: frozenset[str] = frozenset()
@@ -138,6 +151,11 @@ class Holding:
     opened: deque[Lot] = field(default_factory=deque)
     """Lots opened since the stored ones were read, by age; none of them is among those stored."""
 
+    @property
+    def balance(self) -> Amount[Local]:
+        """Of cash: the quantity, which is money."""
+        return amount_of(self.quantity, Local)
+
     def state(self) -> Holding:
         """The figures as they stand now, without the lots."""
         return Holding(*_figures_of(self))
@@ -147,38 +165,40 @@ class Holding:
         if not self.flags.issuperset(flags):
             self.flags = self.flags.union(flags)
 
-    def add_up(self, **amounts: Decimal) -> None:
+    def add_up(self, **amounts: Amount[Base]) -> None:
         """Add amounts to BASE_SUMS, each by the name of its sum."""
         for name, amount in amounts.items():
             if self.rated_sums is not None or amount.is_nan():
                 self._add_rated(BASE_SUMS.index(name), amount)
             setattr(self, name, getattr(self, name) + amount)
 
-    def grown(self, name: str, before: Holding | None) -> Decimal:
+    def grown(self, name: str, before: Holding | None) -> Amount[Base]:
         """What one of BASE_SUMS has grown by since an earlier state of the holding, or since its beginning."""
         if self.rated_sums is None:
-            now: Decimal = getattr(self, name)
+            now: Amount[Base] = getattr(self, name)
             return now - getattr(before, name) if before else now
         index = BASE_SUMS.index(name)
         rated, unrated = self.rated_sums[index], self.rated_sums[len(BASE_SUMS) + index]
         if before is None:
-            return rated if not unrated else UNKNOWN
+            return amount_of(rated, Base) if not unrated else UNKNOWN_AMOUNT
         if before.rated_sums is None:
-            return rated - getattr(before, name) if not unrated else UNKNOWN
+            return amount_of(rated - getattr(before, name), Base) if not unrated else UNKNOWN_AMOUNT
         if unrated != before.rated_sums[len(BASE_SUMS) + index]:
-            return UNKNOWN
-        return rated - before.rated_sums[index]
+            return UNKNOWN_AMOUNT
+        return amount_of(rated - before.rated_sums[index], Base)
 
-    def _add_rated(self, index: int, amount: Decimal) -> None:
+    def _add_rated(self, index: int, amount: Amount[Base]) -> None:
         rated = list(self.rated_sums or [*(getattr(self, name) for name in BASE_SUMS), *[ZERO] * len(BASE_SUMS)])
         if amount.is_nan():
             rated[len(BASE_SUMS) + index] += 1
         else:
-            rated[index] += amount
+            rated[index] += number_of(amount)
         self.rated_sums = rated
 
-    def pay(self, amount: Decimal, amount_base: Decimal) -> None:
-        """Note money that was paid into the holding (positive) or out of it; in base it may be unknown."""
+    def pay(self, amount: AnyAmount, amount_base: Amount[Base]) -> None:
+        """Note money that was paid into the holding (positive) or out of it, which the amount tells, in whatever money;
+        in base it may be unknown.
+        """
         if amount < 0:
             self.add_up(money_out_base=-amount_base)
         else:
@@ -259,7 +279,7 @@ class Holding:
         self.take([(lot, abs(lot.quantity)) for lot in self.open_lots()])
         return lots
 
-    def relieve(self, lot: Lot, cost_basis: Decimal, cost_basis_base: Decimal) -> None:
+    def relieve(self, lot: Lot, cost_basis: Amount[Local], cost_basis_base: Amount[Base]) -> None:
         """Lower the (signed) cost of one of the holding's lots; the quantity stays."""
         self.taken_from.add(lot.key)
         self._set(lot, lot.quantity, lot.cost_basis - cost_basis, lot.cost_basis_base - cost_basis_base)
@@ -281,7 +301,7 @@ class Holding:
             self.taken_from.add(lot.key)
             if not quantity:
                 self._enlarge(lots[newest], Lot(lot.key, ZERO, lot.cost_basis, lot.cost_basis_base))
-                self._set(lot, ZERO, ZERO, ZERO)
+                self._set(lot, ZERO, NIL, NIL)
         for lot, quantity in zip(lots, quantities, strict=True):
             if quantity:
                 self._set(lot, quantity, lot.cost_basis, lot.cost_basis_base)
@@ -305,7 +325,7 @@ class Holding:
             held.cost_basis_base + by.cost_basis_base,
         )
 
-    def _set(self, lot: Lot, quantity: Decimal, cost_basis: Decimal, cost_basis_base: Decimal) -> None:
+    def _set(self, lot: Lot, quantity: Decimal, cost_basis: Amount[Local], cost_basis_base: Amount[Base]) -> None:
         """Give a lot its new figures and bring the totals along; one without quantity is closed."""
         self.quantity += quantity - lot.quantity
         self.cost_basis += cost_basis - lot.cost_basis
@@ -334,7 +354,7 @@ class Holding:
     def _sum_anew_where_unknown(self) -> None:
         # What could not be converted may have gone with the pieces: only a look at what is left can tell.
         if self.cost_basis.is_nan():
-            self.cost_basis = sum((lot.cost_basis for lot in self.open_lots()), ZERO)
+            self.cost_basis = total(lot.cost_basis for lot in self.open_lots())
 
     def _read_where_used_up(self) -> None:
         if not self.lots:
@@ -374,12 +394,12 @@ def scaled_quantities(lots: Sequence[Lot], new: Decimal, old: Decimal) -> list[D
     return quantities
 
 
-def spread(amount: Decimal, pieces: Sequence[Piece | Lot]) -> list[Decimal]:
+def spread(amount: Amount[M], pieces: Sequence[Piece | Lot]) -> list[Amount[M]]:
     """The amount over the pieces by quantity; the newest piece takes what rounding leaves."""
     if len(pieces) == 1:
         return [amount]
-    total = sum((piece.quantity for piece in pieces), ZERO)
-    shares = [rounded(amount * piece.quantity / total) for piece in pieces]
+    quantity = sum((piece.quantity for piece in pieces), ZERO)
+    shares = [rounded(amount * piece.quantity / quantity) for piece in pieces]
     newest = max(range(len(pieces)), key=lambda index: pieces[index].key)
-    shares[newest] += amount - sum(shares, ZERO)
+    shares[newest] += amount - total(shares)
     return shares

@@ -10,6 +10,8 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
+from portfolio.amounts import Amount, Base, Local
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -26,9 +28,9 @@ class Move:
     target_id: str | None
     quantity: Decimal
     split_ratio: Decimal
-    cost_basis: Decimal
-    cost_basis_base: Decimal
-    booked_base: Decimal
+    cost_basis: Amount[Local]
+    cost_basis_base: Amount[Base]
+    booked_base: Amount[Base]
 
     @property
     def valued_id(self) -> str:

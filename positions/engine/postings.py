@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import NamedTuple
 
-from portfolio.money import UNKNOWN, ZERO, rounded
+from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, Local, amount_of, number_of
+from portfolio.money import rounded
 from positions.engine.entry import Entry, EntryKey
 from positions.engine.lots import Holding
 
@@ -42,21 +42,21 @@ class Posting:
     entry: Entry
     currency: str
     leg: int = 0
-    amount: Decimal = ZERO
-    amount_base: Decimal = ZERO
-    income: Decimal = ZERO
-    income_base: Decimal = ZERO
-    fees_base: Decimal = ZERO
-    taxes_base: Decimal = ZERO
-    inflow_base: Decimal = ZERO
-    outflow_base: Decimal = ZERO
+    amount: Amount[Local] = NIL
+    amount_base: Amount[Base] = NIL
+    income: Amount[Local] = NIL
+    income_base: Amount[Base] = NIL
+    fees_base: Amount[Base] = NIL
+    taxes_base: Amount[Base] = NIL
+    inflow_base: Amount[Base] = NIL
+    outflow_base: Amount[Base] = NIL
     flags: frozenset[str] = frozenset()
 
     def flag(self, *flags: str) -> None:
         """Mark the cash."""
         self.flags = self.flags.union(flags)
 
-    def add_up(self, **amounts: Decimal) -> None:
+    def add_up(self, **amounts: Amount[Base]) -> None:
         """Add amounts to sums, each by the name of its sum."""
         for name, amount in amounts.items():
             setattr(self, name, getattr(self, name) + amount)
@@ -84,7 +84,7 @@ def begin(cash: Holding, day: datetime.date) -> None:
         cash.first_date = day
 
 
-def move(cash: Holding, amount: Decimal, value: Decimal) -> None:
+def move(cash: Holding, amount: Amount[Local], value: Amount[Base]) -> None:
     """Move cash that is worth `value` in base, both signed.
 
     Away from zero it joins the pool at that value; towards zero it is relieved at the average, and what is gained or
@@ -94,9 +94,11 @@ def move(cash: Holding, amount: Decimal, value: Decimal) -> None:
     if not amount:
         cash.add_up(realized_gain_base=-value, realized_fx_gain_base=-value)
         return
-    quantity, cost = cash.quantity, UNKNOWN if cash.unrated_lots else cash.cost_basis_base
-    if quantity and (quantity > 0) != (amount > 0):
-        left, against = abs(quantity), abs(amount)
+    # A unit of cash is money: what is moved is a quantity too, and what is held costs what it counts.
+    units = number_of(amount)
+    quantity, cost = cash.quantity, UNKNOWN_AMOUNT if cash.unrated_lots else cash.cost_basis_base
+    if quantity and (quantity > 0) != (units > 0):
+        left, against = abs(quantity), abs(units)
         part = min(against, left)
         closing = value if part == against else rounded(value * part / against)
         relieved = cost if part == left else rounded(cost * part / left)
@@ -104,11 +106,11 @@ def move(cash: Holding, amount: Decimal, value: Decimal) -> None:
         cash.add_up(realized_gain_base=gain, realized_fx_gain_base=gain)
         taken = part if quantity > 0 else -part
         quantity -= taken
-        amount += taken
+        units += taken
         value -= closing
-        cost = cost - relieved if quantity else ZERO
-    if amount:
-        quantity += amount
+        cost = cost - relieved if quantity else NIL
+    if units:
+        quantity += units
         cost += value
-    cash.quantity = cash.cost_basis = quantity
-    cash.unrated_lots, cash.cost_basis_base = (1, ZERO) if cost.is_nan() else (0, cost)
+    cash.quantity, cash.cost_basis = quantity, amount_of(quantity, Local)
+    cash.unrated_lots, cash.cost_basis_base = (1, NIL) if cost.is_nan() else (0, cost)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from portfolio.amounts import Amount, Quoted, Trade, same_money
 from portfolio.money import ONE, ZERO, plain, rounded
 from positions.engine.books import Books
 from positions.engine.cash import move_cash
@@ -67,7 +68,7 @@ def covered(held: Holding, quantity: Decimal) -> Decimal:
     return min(abs(quantity), abs(held.quantity)) if crosses else ZERO
 
 
-def _trade(books: Books, entry: Entry, held: Holding, units: Decimal, amount: Decimal) -> None:
+def _trade(books: Books, entry: Entry, held: Holding, units: Decimal, amount: Amount[Trade]) -> None:
     """Acquire (units > 0) or dispose of (units < 0) for an unsigned amount, first against the other side."""
     against = covered(held, units)
     closing = amount if against == abs(units) else rounded(amount * against / abs(units))
@@ -86,5 +87,5 @@ def _note_price(books: Books, entry: Entry, held: Holding) -> None:
     price = entry.price
     if price is None:
         price = entry.gross / (entry.quantity * books.price_factor(held.key.security_id))
-    held.trade_price, held.trade_price_currency = price, entry.currency
+    held.trade_price, held.trade_price_currency = same_money(price, Quoted), entry.currency
     held.trade_price_date, held.trade_split_ratio = entry.date, held.split_ratio

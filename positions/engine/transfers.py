@@ -16,6 +16,7 @@ import datetime
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from portfolio.amounts import NIL, Amount, Base, Local, Trade, amount_of, number_of, total
 from portfolio.money import ONE, ZERO, rounded
 from positions.engine.books import Books, Worth, lot_of
 from positions.engine.cash import flow, move_cash
@@ -119,7 +120,8 @@ def _take_over(books: Books, entry: Entry, held: Holding, given: Given) -> None:
     """Put in the lots given, the oldest of them against a short."""
     lots = _received(books, entry, held, given)
     against = left = covered(held, sum((lot.quantity for lot in lots), ZERO))
-    cover_cost = cover_cost_base = ZERO
+    cover_cost: Amount[Local] = NIL
+    cover_cost_base: Amount[Base] = NIL
     rest: list[Lot] = []
     for lot in lots:
         part = min(left, lot.quantity)
@@ -177,11 +179,11 @@ def _bring_in(books: Books, entry: Entry, held: Holding) -> None:
 
 def _cost_of(lots: Sequence[Lot | Piece]) -> Worth:
     """What lots cost together."""
-    return Worth(sum((lot.cost_basis for lot in lots), ZERO), sum((lot.cost_basis_base for lot in lots), ZERO))
+    return Worth(total(lot.cost_basis for lot in lots), total(lot.cost_basis_base for lot in lots))
 
 
 def _note_move(
-    books: Books, entry: Entry, held: Holding, quantity: Decimal, *, cost: Worth, booked_base: Decimal
+    books: Books, entry: Entry, held: Holding, quantity: Decimal, *, cost: Worth, booked_base: Amount[Base]
 ) -> None:
     """Note what crosses the portfolio's border in kind: in with a positive quantity, out with a negative one."""
     security_id = held.key.security_id
@@ -200,8 +202,11 @@ def _note_move(
     )
 
 
-def _base_then(books: Books, held: Holding, amount: Decimal, currency: str, day: datetime.date) -> Decimal:
+def _base_then(
+    books: Books, held: Holding, amount: Amount[Trade] | Amount[Local], currency: str, day: datetime.date
+) -> Amount[Base]:
     """An amount in base at the market rate of a day gone by."""
     if not amount:
-        return ZERO
-    return rounded(amount * books.market_rate(held, currency, books.terms.base_currency, day))
+        return NIL
+    rate = books.market_rate(held, currency, books.terms.base_currency, day)
+    return amount_of(rounded(number_of(amount) * rate), Base)

@@ -10,7 +10,19 @@ import datetime
 from dataclasses import dataclass
 from decimal import Decimal
 
-from portfolio.money import ONE, UNKNOWN, ZERO, rounded
+from portfolio.amounts import (
+    NIL,
+    UNKNOWN_AMOUNT,
+    UNKNOWN_RATE,
+    Amount,
+    Base,
+    ExchangeRate,
+    Local,
+    Quoted,
+    rate_of,
+    same_money,
+)
+from portfolio.money import ONE, rounded
 from positions.engine.lots import Holding
 from positions.engine.rates import RateTable
 from positions.engine.trading_days import trading_days_between
@@ -25,7 +37,7 @@ class MarketPrice:
     `from_trade`: it is not of the market, but of an own trade under another symbol.
     """
 
-    price: Decimal
+    price: Amount[Quoted]
     currency: str
     price_date: datetime.date
     split_ratio: Decimal = ONE
@@ -36,15 +48,15 @@ class MarketPrice:
 class Valuation:
     """A holding on a day. A figure without a price or a rate is UNKNOWN; `missing` says which of the two it is."""
 
-    price: Decimal | None
+    price: Amount[Local] | None
     price_date: datetime.date | None
     price_source: str | None
-    fx_rate: Decimal
-    market_value: Decimal
-    market_value_base: Decimal
-    unrealized_gain: Decimal
-    unrealized_gain_base: Decimal
-    unrealized_fx_gain_base: Decimal
+    fx_rate: ExchangeRate[Local, Base]
+    market_value: Amount[Local]
+    market_value_base: Amount[Base]
+    unrealized_gain: Amount[Local]
+    unrealized_gain_base: Amount[Base]
+    unrealized_fx_gain_base: Amount[Base]
     missing: str
     flags: tuple[str, ...]
 
@@ -70,9 +82,9 @@ def value_holding(
         flags.add("STALE_FX_RATE")
     if price_date and is_stale(price_date, day, exchange):
         flags.add("STALE")
-    fx_rate = rate.value if rate else UNKNOWN
-    cost_base = UNKNOWN if held.unrated_lots else held.cost_basis_base
-    value, value_base = worth_of(held.quantity, UNKNOWN if price is None else price, price_factor, fx_rate)
+    fx_rate = rate_of(rate.value, Local, Base) if rate else UNKNOWN_RATE
+    cost_base = UNKNOWN_AMOUNT if held.unrated_lots else held.cost_basis_base
+    value, value_base = worth_of(held.quantity, UNKNOWN_AMOUNT if price is None else price, price_factor, fx_rate)
     return Valuation(
         price=None if price is None else rounded(price),
         price_date=price_date,
@@ -82,16 +94,18 @@ def value_holding(
         market_value_base=value_base,
         unrealized_gain=value - held.cost_basis,
         unrealized_gain_base=value_base - cost_base,
-        unrealized_fx_gain_base=(rounded(held.cost_basis * fx_rate) if held.cost_basis else ZERO) - cost_base,
+        unrealized_fx_gain_base=(rounded(held.cost_basis * fx_rate) if held.cost_basis else NIL) - cost_base,
         missing="MISSING_PRICE" if price is None and held.quantity else "MISSING_FX_RATE",
         flags=tuple(sorted(flags)),
     )
 
 
-def worth_of(quantity: Decimal, price: Decimal, price_factor: Decimal, fx_rate: Decimal) -> tuple[Decimal, Decimal]:
+def worth_of(
+    quantity: Decimal, price: Amount[Local], price_factor: Decimal, fx_rate: ExchangeRate[Local, Base]
+) -> tuple[Amount[Local], Amount[Base]]:
     """What a quantity is worth at a price and a rate, in the holding's currency and in base; of nothing, nothing."""
-    value = rounded(quantity * price * price_factor) if quantity else ZERO
-    return value, rounded(value * fx_rate) if value else ZERO
+    value = rounded(quantity * price * price_factor) if quantity else NIL
+    return value, rounded(value * fx_rate) if value else NIL
 
 
 def is_stale(price_date: datetime.date, day: datetime.date, exchange: str | None) -> bool:
@@ -103,7 +117,7 @@ def is_stale(price_date: datetime.date, day: datetime.date, exchange: str | None
 
 def _price_used(
     held: Holding, day: datetime.date, market: MarketPrice | None, rates: RateTable, flags: set[str]
-) -> tuple[Decimal | None, datetime.date | None, str | None]:
+) -> tuple[Amount[Local] | None, datetime.date | None, str | None]:
     own_date = held.trade_price_date
     if market and (own_date is None or market.price_date >= own_date):
         price, currency, price_date, ratio_then = market.price, market.currency, market.price_date, market.split_ratio
@@ -117,10 +131,10 @@ def _price_used(
         flags.add("FROM_TRADE")
     if held.split_ratio != ratio_then:
         price = price * ratio_then / held.split_ratio
-    if currency != held.currency:
-        flags.add("CONVERTED")
-        rate = rates.market(currency, held.currency, day)
-        if rate and rate.stale_on(day):
-            flags.add("STALE_FX_RATE")
-        price = price * rate.value if rate else UNKNOWN
-    return price, price_date, source
+    if currency == held.currency:
+        return same_money(price, Local), price_date, source
+    flags.add("CONVERTED")
+    rate = rates.market(currency, held.currency, day)
+    if rate and rate.stale_on(day):
+        flags.add("STALE_FX_RATE")
+    return price * rate_of(rate.value, Quoted, Local) if rate else UNKNOWN_AMOUNT, price_date, source

@@ -90,7 +90,7 @@ def test_daily_values_follow_trades_and_a_corrected_close_follows_into_them(syst
         prices = {"market_prices": [{**quote, "version": version}]}
         system.client.post("/ingest/market-prices", json.dumps(prices).encode())
         eventually(
-            lambda value=Decimal(price) * 10: stored_value("VALUED", "2025-01-21")() == value,
+            partial(is_valued, "VALUED", "2025-01-21", Decimal(price) * 10),
             timeout_s=WALK_TIMEOUT_S,
             what=f"the value at {price}",
         )
@@ -106,6 +106,10 @@ def test_daily_values_follow_trades_and_a_corrected_close_follows_into_them(syst
 def stored_value(portfolio_id: str, day: str) -> Callable[[], Decimal | None]:
     rows = DailyValuation.objects.filter(portfolio_id=portfolio_id, valuation_date=day)
     return lambda: rows.all().values_list("value", flat=True).first()
+
+
+def is_valued(portfolio_id: str, day: str, value: Decimal) -> bool:
+    return stored_value(portfolio_id, day)() == value
 
 
 def calculations(system: System, portfolio_id: str) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from portfolio.streaming.messages import (
     SubmittedRate,
     SubmittedTransaction,
 )
-from positions import operations
+from positions import operations, writing
 from positions.models import CashMovement, Lot, PortfolioState, Position, PositionChange, PositionDay
 from positions.operations import calculate_positions
 from positions.queries import pending_of
@@ -43,7 +43,7 @@ COMPARED_SHARE = 0.5
 def anew(monkeypatch) -> list[str]:
     """The portfolios that were booked anew as a whole, in the order in which they were."""
     booked: list[str] = []
-    original = operations.book_portfolio
+    original = writing.book_portfolio
 
     def noting(terms, *arguments, **options):
         if options["anew"]:
@@ -69,14 +69,19 @@ def forget_everything() -> None:
 def settle(
     method: str = "FIFO", cash_mode: str = "TRACKED", *, allow_short: bool = False, base_currency: str = "USD"
 ) -> None:
-    attributes = {"cost_basis_method": method, "cash_mode": cash_mode, "allow_short": allow_short}
+    attributes: dict[str, Any] = {"cost_basis_method": method, "cash_mode": cash_mode, "allow_short": allow_short}
     portfolio = SubmittedPortfolio(portfolio_id="P1", base_currency=base_currency, **attributes)
     pipeline.record_reference(RawPortfolio(portfolio=portfolio))
 
 
 def rate(day: str, value: str, pair: str = "EUR/USD", version: int = 1) -> RawRate:
     from_currency, to_currency = pair.split("/")
-    quote = {"from_currency": from_currency, "to_currency": to_currency, "rate": D(value), "version": version}
+    quote: dict[str, Any] = {
+        "from_currency": from_currency,
+        "to_currency": to_currency,
+        "rate": D(value),
+        "version": version,
+    }
     return RawRate(fx_rate=SubmittedRate(rate_date=pipeline.day(day), **quote))
 
 

@@ -1,4 +1,4 @@
-"""Exact decimals: the one rounding rule, the one spelling, what fits, and amounts that carry their currency."""
+"""Exact decimals: the one rounding rule, the one spelling, and what fits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from portfolio.money import (
     UNKNOWN,
-    Amount,
-    CurrencyMismatch,
     OutOfRange,
     allow_currencies,
     exact,
@@ -119,22 +117,6 @@ def test_the_arithmetic_carries_60_digits():
         assert D("999999999999999999.999999999999999999") * D("0.000000000000000001") * 10**18 == D(
             "999999999999999999.999999999999999999"
         )
-
-
-def test_amounts_of_one_currency_add_up():
-    assert Amount(D("1.10"), "EUR") + Amount(D("2.20"), "EUR") == Amount(D("3.30"), "EUR")
-    assert Amount(D(1), "EUR") - Amount(D(3), "EUR") == -Amount(D(2), "EUR")
-
-
-@pytest.mark.parametrize("operation", ["__add__", "__sub__"])
-def test_amounts_of_two_currencies_are_refused(operation):
-    with pytest.raises(CurrencyMismatch, match="EUR and USD do not add up"):
-        getattr(Amount(D(1), "EUR"), operation)(Amount(D(1), "USD"))
-
-
-def test_an_amount_goes_to_another_currency_at_a_rate_and_is_rounded():
-    assert Amount(D(10), "EUR").at(D("1.1"), "USD") == Amount(D(11), "USD")
-    assert Amount(D(1), "EUR").at(D("0.0000000000000000005"), "USD").number == 0
 
 
 def test_currencies_are_those_of_the_standard_old_ones_and_those_allowed(monkeypatch):

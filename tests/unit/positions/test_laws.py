@@ -18,6 +18,7 @@ import pytest
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
+from portfolio.amounts import NIL, Amount, Base, Local, Trade, number_of, same_rate, total
 from portfolio.money import ZERO, exact, plain
 from portfolio.streaming.messages import SubmittedTransaction
 from positions.engine.booking import Books, book
@@ -129,7 +130,7 @@ def booked(history: Sequence[SubmittedTransaction], chosen: dict[str, object]) -
     return Booked(books, [entry for entry in entries if entry.transaction_id not in left_out])
 
 
-def cash_effect(entry: Entry) -> Decimal:
+def cash_effect(entry: Entry) -> Amount[Trade]:
     """What FINANCE's table says of cash, written down a second time; a dividend's sign is the holding's."""
     costs = entry.fee + entry.tax
     sign = {"BUY": -1, "WITHDRAWAL": -1, "FEE": -1, "TAX": -1, "SPLIT": 0}.get(entry.transaction_type, 1)
@@ -164,29 +165,26 @@ def test_cost_that_came_in_is_held_or_was_relieved_to_the_last_digit(history, ch
             ]
             disposals = [d for d in run.books.disposals if d.security_id == held.key.security_id]
             lots = held.open_lots()
-            assert sum((lot.cost_basis for lot in lots), ZERO) == held.cost_basis
-            assert sum((lot.cost_basis_base for lot in lots), ZERO) == held.cost_basis_base
-            gains = sum((d.realized_gain for d in disposals), ZERO)
-            gains_base = sum((d.realized_gain_base for d in disposals), ZERO)
-            paid = ZERO
+            assert total(lot.cost_basis for lot in lots) == held.cost_basis
+            assert total(lot.cost_basis_base for lot in lots) == held.cost_basis_base
+            gains = total(d.realized_gain for d in disposals)
+            gains_base = total(d.realized_gain_base for d in disposals)
+            paid: Amount[Local] = NIL
             for trade in trades:
                 sign = 1 if trade.transaction_type == "BUY" else -1
-                costs = trade.fee + trade.tax if chosen["fees_in_cost"] else ZERO
+                costs = trade.fee + trade.tax if chosen["fees_in_cost"] else NIL
                 paid += run.books.local(held, trade, sign * trade.gross + costs)
             if "CONVERTED" not in held.flags:
                 assert held.cost_basis - gains == paid
-            paid_base = sum(
-                (
-                    e.base(
-                        (1 if e.transaction_type == "BUY" else -1) * e.gross
-                        + (e.fee + e.tax if chosen["fees_in_cost"] else ZERO)
-                    )
-                    for e in trades
-                ),
-                ZERO,
+            paid_base = total(
+                e.base(
+                    (1 if e.transaction_type == "BUY" else -1) * e.gross
+                    + (e.fee + e.tax if chosen["fees_in_cost"] else NIL)
+                )
+                for e in trades
             )
             # A trade through zero is converted in two parts, each rounded by itself.
-            assert abs(held.cost_basis_base - gains_base - paid_base) <= len(trades) * Decimal("1e-18")
+            assert abs(number_of(held.cost_basis_base - gains_base - paid_base)) <= len(trades) * Decimal("1e-18")
             assert (held.realized_gain, held.realized_gain_base) == (gains, gains_base)
 
 
@@ -197,7 +195,7 @@ def test_the_price_and_fx_parts_of_gains_add_up(history, chosen):
     with exact():
         for held in run.securities():
             disposals = [d for d in run.books.disposals if d.security_id == held.key.security_id]
-            assert held.realized_fx_gain_base == sum((d.realized_fx_gain_base for d in disposals), ZERO)
+            assert held.realized_fx_gain_base == total(d.realized_fx_gain_base for d in disposals)
             for disposal in disposals:
                 if held.currency == "USD":
                     assert (
@@ -207,7 +205,8 @@ def test_the_price_and_fx_parts_of_gains_add_up(history, chosen):
                     )
                 if disposal.closing.currency == held.currency:
                     price_part = disposal.realized_gain_base - disposal.realized_fx_gain_base
-                    assert abs(price_part - disposal.realized_gain * disposal.closing.rate) <= Decimal("2e-18")
+                    at_rate = disposal.realized_gain * same_rate(disposal.closing.rate, Local, Base)
+                    assert abs(number_of(price_part - at_rate)) <= Decimal("2e-18")
 
 
 @given(histories(), settings_of_portfolios)
@@ -218,13 +217,10 @@ def test_a_cash_balance_is_the_sum_of_cash_effects(history, chosen):
     }
     with exact():
         for held in (h for key, h in run.books.holdings.items() if key.kind is Kind.CASH):
-            effects = sum(
-                (
-                    cash_effect(e) - (2 * e.gross if e.transaction_id in paid_while_short else ZERO)
-                    for e in run.entries
-                    if e.currency == held.key.security_id
-                ),
-                ZERO,
+            effects = total(
+                cash_effect(e) - (2 * e.gross if e.transaction_id in paid_while_short else NIL)
+                for e in run.entries
+                if e.currency == held.key.security_id
             )
             assert held.quantity == (effects if chosen["cash_tracked"] else ZERO)
             assert held.cost_basis == held.quantity
@@ -247,10 +243,8 @@ def test_base_money_in_cash_is_held_or_was_relieved(history, chosen):
                 if e.currency == held.key.security_id and e.transaction_type in ("DEPOSIT", "WITHDRAWAL")
             ]
             if len(moved) == sum(e.currency == held.key.security_id for e in run.entries):
-                total = sum((e.base(cash_effect(e)) for e in moved), ZERO)
-                assert abs(held.cost_basis_base - held.realized_fx_gain_base - total) <= 2 * len(moved) * Decimal(
-                    "1e-18"
-                )
+                left = held.cost_basis_base - held.realized_fx_gain_base - total(e.base(cash_effect(e)) for e in moved)
+                assert abs(number_of(left)) <= 2 * len(moved) * Decimal("1e-18")
 
 
 @given(histories(["BUY", "BUY", "SELL", "SPLIT", "DIVIDEND"]), st.booleans(), st.booleans())
@@ -277,9 +271,9 @@ def test_once_flat_the_gain_is_the_same_for_every_cost_method(history, fees_in_c
     assume(closing)
     flat = {method: booked([*own_currency, *closing], chosen | {"cost_basis_method": method}) for method in runs}
     for one, other in zip(flat["FIFO"].securities(), flat["AVCO"].securities(), strict=True):
-        assert one.quantity == other.quantity == one.cost_basis == other.cost_basis == one.cost_basis_base == 0
+        assert not any((one.quantity, other.quantity, one.cost_basis, other.cost_basis, one.cost_basis_base))
         assert one.realized_gain == other.realized_gain
-        assert abs(one.realized_gain_base - other.realized_gain_base) <= len(history) * Decimal("1e-18")
+        assert abs(number_of(one.realized_gain_base - other.realized_gain_base)) <= len(history) * Decimal("1e-18")
 
 
 def evaluated(

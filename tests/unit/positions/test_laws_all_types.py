@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from portfolio.amounts import NIL, Amount, Base, number_of, total
 from portfolio.money import ZERO, exact
 from portfolio.transaction_types import TRANSACTION_TYPES
 from positions.engine.booking import BOOKINGS, Books, book
@@ -90,30 +91,30 @@ def test_cost_and_cash_account_for_every_gain_in_base(seed, method, fees_in_cost
     unmatched = {p.entry.transaction_id for p in books.problems if p.code == "TRANSFER_UNMATCHED"}
 
     with exact():
-        flows = ZERO
+        flows: Amount[Base] = NIL
         for row in rows:
             if row.transaction_id in left_out:
                 continue
             flows += _flow_at_cost(row, books, unmatched)
         holdings = books.holdings.values()
-        at_cost = sum((held.cost_basis_base for held in holdings), ZERO)
-        gains = sum((held.realized_gain_base + held.income_base for held in holdings), ZERO)
-        spent = sum((held.fees_base + held.taxes_base for held in holdings), ZERO)
+        at_cost = total(held.cost_basis_base for held in holdings)
+        gains = total(held.realized_gain_base + held.income_base for held in holdings)
+        spent = total(held.fees_base + held.taxes_base for held in holdings)
         assert at_cost == flows + gains - spent
 
 
-def _flow_at_cost(row: LedgerRow, books: Books, unmatched: set[str]) -> Decimal:
+def _flow_at_cost(row: LedgerRow, books: Books, unmatched: set[str]) -> Amount[Base]:
     entry = enrich(row, books.terms)
     sign = {"DEPOSIT": 1, "TRANSFER_IN": 1, "WITHDRAWAL": -1, "TRANSFER_OUT": -1}.get(row.transaction_type, 0)
     if not sign:
-        return ZERO
+        return NIL
     if not entry.security_id:
         return sign * entry.base(entry.gross)
     given_away = {key.transaction_id: given for key, given in books.given.items()}
     if row.transaction_type == "TRANSFER_OUT":
-        return -sum((piece.cost_basis_base for piece in given_away[row.transaction_id].pieces), ZERO)
+        return -total(piece.cost_basis_base for piece in given_away[row.transaction_id].pieces)
     if entry.linked and row.transaction_id not in unmatched:
-        return sum((piece.cost_basis_base for piece in given_away[entry.linked.transaction_id].pieces), ZERO)
+        return total(piece.cost_basis_base for piece in given_away[entry.linked.transaction_id].pieces)
     return entry.base(entry.gross)
 
 
@@ -126,8 +127,8 @@ def test_a_gain_is_the_disposals_of_its_holding(seed, method):
         for held in books.holdings.values():
             if held.key.kind is Kind.SECURITY:
                 of_holding = [d for d in books.disposals if d.security_id == held.key.security_id]
-                assert held.realized_gain == sum((d.realized_gain for d in of_holding), ZERO)
-                assert held.realized_gain_base == sum((d.realized_gain_base for d in of_holding), ZERO)
+                assert held.realized_gain == total(d.realized_gain for d in of_holding)
+                assert held.realized_gain_base == total(d.realized_gain_base for d in of_holding)
     pieces = [(d.closing.transaction_id, d.security_id, d.piece) for d in books.disposals]
     assert len(pieces) == len(set(pieces))
 
@@ -150,7 +151,7 @@ def test_every_method_makes_the_same_of_what_is_flat_in_the_end(seed, fees_in_co
                     books = booked_on(books, _flattening(rows[0], held.key.security_id, held.quantity, number))
             securities = [h for h in books.holdings.values() if h.key.kind is Kind.SECURITY]
             assert all(not h.quantity and not h.cost_basis for h in securities)
-            gains.add(sum((h.realized_gain_base for h in securities), ZERO))
+            gains.add(number_of(total(h.realized_gain_base for h in securities)))
     assert max(gains) - min(gains) < D("1e-12")
 
 

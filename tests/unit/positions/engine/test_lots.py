@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portfolio.amounts import NIL, Base, Local, amount_of, total
 from portfolio.money import DECIMALS_KEPT, UNKNOWN, ZERO, exact
 from positions.engine.cost_methods import COST_METHODS
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey, Piece, spread
@@ -28,11 +29,16 @@ def key(number):
     return LotKey(DAY + datetime.timedelta(days=number), 0, f"T{number}", "P1")
 
 
+def cost(local, base):
+    """What a lot or a piece of one cost, in the holding's money and in base."""
+    return amount_of(D(local), Local), amount_of(D(base), Base)
+
+
 def holding(*lots, method="FIFO"):
     """A holding of lots, each a quantity, a cost and a cost in base."""
     held = Holding(HoldingKey(Kind.SECURITY, "AAPL"), "USD", DAY)
-    for number, (quantity, cost, cost_base) in enumerate(lots):
-        COST_METHODS[method].join(held, Lot(key(number), D(quantity), D(cost), D(cost_base)))
+    for number, (quantity, *costs) in enumerate(lots):
+        COST_METHODS[method].join(held, Lot(key(number), D(quantity), *cost(*costs)))
     return held
 
 
@@ -72,15 +78,15 @@ def test_pieces_and_what_is_left_add_up_to_what_was_put_in(lots, parts, method, 
 
 def test_first_in_is_first_out():
     held = holding((10, 100, 110), (10, 120, 130))
-    assert take(held, 15) == [Piece(key(0), D(10), D(100), D(110)), Piece(key(1), D(5), D(60), D(65))]
+    assert take(held, 15) == [Piece(key(0), D(10), *cost(100, 110)), Piece(key(1), D(5), *cost(60, 65))]
     assert sums(held.open_lots()) == (5, 60, 65)
 
 
 def test_an_average_pool_is_named_by_what_first_filled_it():
     held = holding((10, 100, 110), (10, 120, 130), method="AVCO")
-    assert take(held, 5, "AVCO") == [Piece(key(0), D(5), D(55), D(60))]
+    assert take(held, 5, "AVCO") == [Piece(key(0), D(5), *cost(55, 60))]
     take(held, 15, "AVCO")
-    COST_METHODS["AVCO"].join(held, Lot(key(7), D(1), D(9), D(9)))
+    COST_METHODS["AVCO"].join(held, Lot(key(7), D(1), *cost(9, 9)))
     assert [lot.key for lot in held.open_lots()] == [key(7)]
 
 
@@ -167,23 +173,25 @@ def test_an_unknown_base_cost_stays_unknown_through_a_split_that_closes_its_lot(
 @given(amount=numbers, quantities=st.lists(numbers, min_size=1, max_size=6))
 def test_what_is_spread_adds_up(amount, quantities):
     with exact():
-        pieces = [Piece(key(number), quantity, ZERO, ZERO) for number, quantity in enumerate(quantities)]
-        shares = spread(amount, pieces)
-        assert sum(shares) == amount
+        pieces = [Piece(key(number), quantity, NIL, NIL) for number, quantity in enumerate(quantities)]
+        shares = spread(amount_of(amount, Local), pieces)
+        assert total(shares) == amount
         assert all(kept(share) for share in shares)
 
 
 def test_the_newest_piece_takes_the_remainder_of_what_is_spread():
-    pieces = [Piece(key(number), D(1), ZERO, ZERO) for number in (2, 0, 1)]
+    pieces = [Piece(key(number), D(1), NIL, NIL) for number in (2, 0, 1)]
     third = D("33.333333333333333333")
-    assert spread(D(100), pieces) == [third + D("1e-18"), third, third]
+    assert spread(amount_of(D(100), Local), pieces) == [third + D("1e-18"), third, third]
 
 
 def test_lots_behind_the_front_are_read_when_they_are_needed():
     held = holding()
-    held.quantity, held.cost_basis, held.cost_basis_base = D(30), D(300), D(300)
-    held.lots.append(Lot(key(0), D(10), D(100), D(100)))
-    held.more = lambda: [Lot(key(1), D(10), D(100), D(100)), Lot(key(2), D(10), D(100), D(100))]
+    held.quantity = D(30)
+    held.cost_basis, held.cost_basis_base = cost(300, 300)
+    first, *others = [Lot(key(number), D(10), *cost(100, 100)) for number in range(3)]
+    held.lots.append(first)
+    held.more = lambda: others
     take(held, 5)
     assert held.more is not None
     assert [piece.key for piece in take(held, 20)] == [key(0), key(1), key(2)]

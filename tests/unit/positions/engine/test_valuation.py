@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from portfolio.amounts import Base, Local, Quoted, amount_of
 from portfolio.money import ONE, UNKNOWN, exact
 from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey
 from positions.engine.rates import RateTable
@@ -24,15 +25,17 @@ def holding(quantity=10, cost=100, cost_base=None, *, currency="USD", own=None, 
     held = Holding(HoldingKey(Kind.SECURITY, "AAPL"), currency, january(1))
     if quantity:
         base = cost if cost_base is None else cost_base
-        held.add(Lot(LotKey(january(1), 0, "T1", "P1"), D(quantity), D(cost), D(base)))
+        costs = amount_of(D(cost), Local), amount_of(D(base), Base)
+        held.add(Lot(LotKey(january(1), 0, "T1", "P1"), D(quantity), *costs))
     if own:
-        held.trade_price, held.trade_price_date, held.trade_price_currency = D(own[0]), january(own[1]), currency
+        held.trade_price, held.trade_price_date = amount_of(D(own[0]), Quoted), january(own[1])
+        held.trade_price_currency = currency
     held.split_ratio, held.trade_split_ratio = D(splits), D(own_splits)
     return held
 
 
 def quote(price, number, currency="USD", splits=ONE):
-    return MarketPrice(D(price), currency, january(number), D(splits))
+    return MarketPrice(amount_of(D(price), Quoted), currency, january(number), D(splits))
 
 
 def value(held, number, market=None, *, factor=ONE, rates=(), exchange=None):
