@@ -122,7 +122,7 @@ allow_currencies(EXTRA_CURRENCIES)
 # --- Django -------------------------------------------------------------------------------------------------------
 
 ROOT_URLCONF = "portfolio.urls"
-TRANSACTION_EFFECTS = "positions.effects.effects_of"
+TRANSACTION_EFFECTS = "positions.explaining.effects.effects_of"
 """Who tells the ledger's pages what a transaction has caused."""
 WSGI_APPLICATION = "portfolio.wsgi.application"
 INSTALLED_APPS = [

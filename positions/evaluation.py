@@ -30,8 +30,8 @@ from positions.analytics.periods import Period
 from positions.engine.booking import Books, book
 from positions.engine.entry import InstrumentTerms, Terms, enrich, key_of
 from positions.engine.rates import RateTable
-from positions.evaluated_periods import period_answers
 from positions.figures import Snapshot, disposal_answer, exception_answer, lots_answer, portfolio_answer
+from positions.periods.evaluated import period_answers
 from transactions.ledger import LedgerRow, content_hash, normalised
 
 S = TypeVar("S", bound=Submission)

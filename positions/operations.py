@@ -5,8 +5,8 @@ compute one portfolio from two snapshots: the later one fails to serialise and s
 
 Entries that sort after the last one booked are appended to the stored holdings: work in order costs what is new. What
 something else concerns (a back-dated trade, a correction, a rate that arrived late) is booked again from its beginning,
-and cash made again from that day on; see `positions.components` for where that has to be the whole portfolio. All of it
-goes through the same fold, `engine.booking.book`. What is to be done is found in `positions.work`.
+and cash made again from that day on; see `calculating.components` for where that has to be the whole portfolio. All of
+it goes through the same fold, `engine.booking.book`. What is to be done is found in `calculating.work`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from portfolio.models import PortfolioChange
 from portfolio.planning import look_up_by_key
 from portfolio.streaming.messages import HeldSince, PositionCalculation, PositionCalculationDone
 from portfolio.streaming.verdicts import is_contention, passes
+from positions.calculating.links import Offer, offers
+from positions.calculating.market import market
+from positions.calculating.replay import replay
+from positions.calculating.storage import HoldingName, note_changes, read_holdings, update_states
+from positions.calculating.work import Work, last_place_of, plan, terms_of
+from positions.calculating.writing import Outcome, book_portfolio, write
 from positions.engine.entry import Terms
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.links import Offer, offers
-from positions.market import market
 from positions.models import PortfolioState, Position
-from positions.replay import replay
-from positions.storage import HoldingName, note_changes, read_holdings, update_states
-from positions.work import Work, last_place_of, plan, terms_of
-from positions.writing import Outcome, book_portfolio, write
 
 SERIALIZATION_ATTEMPTS_MAX = 5
 TOUCH_LOTS = {"SPLIT", "STOCK_DIVIDEND", "SYMBOL_CHANGE", "MERGER", "SPIN_OFF"} | {

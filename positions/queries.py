@@ -13,13 +13,13 @@ from django.db import transaction as db_transaction
 
 from portfolio.models import CostBasisMethod, Portfolio, PortfolioChange
 from portfolio.money import ONE
+from positions.calculating.late_data import concerned_by_market
+from positions.calculating.market import instrument_terms, market
+from positions.calculating.storage import FIGURES, holding_of
 from positions.engine.lots import Holding, Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
-from positions.late_data import concerned_by_market
-from positions.market import instrument_terms, market
 from positions.models import BookingException, PortfolioState
-from positions.storage import FIGURES, holding_of
 from transactions.queries import first_recorded_after
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from positions.api import Evaluation, PositionDetail, PositionList
-from positions.api_allocation import AllocationView, ConcentrationView
-from positions.api_contributions import AttributionView, ContributionView
-from positions.api_explain import Explanation
-from positions.api_income import IncomeView, RealizedGainsView
-from positions.api_lists import DisposalList, LotList
-from positions.api_periods import GroupPerformanceView, PerformanceView, StatementView
-from positions.api_quality import DataQuality
-from positions.api_risk import RiskView
-from positions.api_valuations import ValuationList
+from positions.api.allocation import AllocationView, ConcentrationView
+from positions.api.contributions import AttributionView, ContributionView
+from positions.api.explain import Explanation
+from positions.api.income import IncomeView, RealizedGainsView
+from positions.api.lists import DisposalList, LotList
+from positions.api.periods import GroupPerformanceView, PerformanceView, StatementView
+from positions.api.positions import Evaluation, PositionDetail, PositionList
+from positions.api.quality import DataQuality
+from positions.api.risk import RiskView
+from positions.api.valuations import ValuationList
 
 urlpatterns = [
     path("portfolios/<str:portfolio_id>/positions/", PositionList.as_view(), name="positions"),

@@ -21,12 +21,12 @@ from portfolio.streaming.messages import ValuationCalculation, ValuationCalculat
 from portfolio.streaming.verdicts import is_contention, passes
 from positions.analytics.history import History
 from positions.analytics.series import daily_values
-from positions.market import market
+from positions.calculating.market import market
 from positions.models import PortfolioState, ValuationState
-from positions.timelines import FOR_VALUES, Span, read_histories
-from positions.valuation_days import Due, forget_followed, plan_days
-from positions.valuation_news import ONE_DAY
-from positions.valuation_rows import cut_ends, replace_days, update_states
+from positions.valuing.due_days import Due, forget_followed, plan_days
+from positions.valuing.news import ONE_DAY
+from positions.valuing.rows import cut_ends, replace_days, update_states
+from positions.valuing.timelines import FOR_VALUES, Span, read_histories
 
 SERIALIZATION_ATTEMPTS_MAX = 5
 VALUES_AT_ONCE_MAX = 200_000

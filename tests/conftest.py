@@ -8,9 +8,9 @@ import pytest
 
 from ingestion.permission import forget_leaves
 from portfolio.authentication import forget_tokens
-from positions.believed import forget_tables
-from positions.market import market
-from positions.variants import forget_variants
+from positions.calculating.market import market
+from positions.variants.believed import forget_tables
+from positions.variants.booked import forget_variants
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,9 @@ from portfolio.streaming.messages import (
     ValuationCalculationDone,
     encode,
 )
-from positions.links import wake_followers
+from positions.calculating.links import wake_followers
+from positions.calculating.storage import TABLES
 from positions.operations import calculate_positions
-from positions.storage import TABLES
 from positions.valuations import calculate_valuations
 from transactions.operations import record_transactions
 

@@ -263,7 +263,7 @@ def test_a_variant_tells_what_is_found_in_its_own_figures(client):
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
 @pytest.mark.parametrize("at_once", [1, 2, 50])
 def test_paging_visits_every_finding_once(client, monkeypatch, size, at_once):
-    monkeypatch.setattr("positions.quality.PORTFOLIOS_A_PAGE", at_once)
+    monkeypatch.setattr("positions.checking.quality.PORTFOLIOS_A_PAGE", at_once)
     for number in range(4):
         portfolio_id = f"P{number}"
         settled(portfolio_id)

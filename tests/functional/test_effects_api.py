@@ -14,9 +14,9 @@ from rest_framework.test import APIClient
 
 from portfolio.money import exact, plain
 from portfolio.streaming.messages import RawPortfolio, RawRate, SubmittedPortfolio, SubmittedRate
-from positions import effects
-from positions.apart import apart
-from positions.variants import forget_variants
+from positions.explaining import effects
+from positions.variants.apart import apart
+from positions.variants.booked import forget_variants
 from tests import pipeline
 from tests.histories import a_history
 from tests.pipeline import NOW, day, transaction

@@ -20,9 +20,9 @@ from portfolio.streaming.messages import (
     SubmittedPrice,
     SubmittedRate,
 )
-from positions import explanation_answers
-from positions.apart import apart
-from positions.explaining import BOOKED_BESIDE_MAX, FIGURES
+from positions.explaining import answers as explanation_answers
+from positions.explaining.entries import BOOKED_BESIDE_MAX, FIGURES
+from positions.variants.apart import apart
 from tests import pipeline
 from tests.histories import CURRENCIES, METHODS, a_history
 from tests.pipeline import NOW, day, transaction

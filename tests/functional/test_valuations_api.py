@@ -13,8 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from portfolio.streaming.messages import RawPortfolio, RawPrice, SubmittedPortfolio, SubmittedPrice
-from positions import valued_days
 from positions.models import DailyValuation
+from positions.valuing import valued_days
 from tests import pipeline
 from tests.pipeline import day, transaction
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from portfolio.streaming.messages import RawPortfolio, RawPrice, SubmittedPortfolio, SubmittedPrice
-from positions.apart import apart
+from positions.variants.apart import apart
 from tests import pipeline
 from tests.pipeline import NOW, day, transaction
 

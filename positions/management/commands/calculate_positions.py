@@ -10,7 +10,7 @@ from django.conf import settings
 from portfolio.streaming.commands import ConsumerCommand
 from portfolio.streaming.handling import Handled, Publication, Received
 from portfolio.streaming.messages import PositionCalculation
-from positions.links import wake_followers
+from positions.calculating.links import wake_followers
 from positions.operations import calculate_positions
 
 

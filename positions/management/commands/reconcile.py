@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from portfolio.models import PortfolioChange
 from portfolio.money import plain
 from positions.analytics.periods import Period
-from positions.differences import Difference
-from positions.reconciliation import Reconciliation, reconcile
+from positions.checking.differences import Difference
+from positions.checking.reconciliation import Reconciliation, reconcile
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ from rich.console import Console
 from portfolio.models import CostBasisMethod
 from portfolio.reports import REPORT_WIDTH, print_report
 from positions.analytics.periods import PERIODS
-from positions.reports import report_of
+from positions.periods.reports import report_of
 
 OPERATOR = User(username="operator", is_superuser=True)
 """Who may run this reads everything; it is no row of the database."""

@@ -23,7 +23,7 @@ from portfolio.streaming.messages import (
     SubmittedPrice,
     SubmittedRate,
 )
-from positions import storage
+from positions.calculating import storage
 from positions.engine.entry import key_of
 from positions.figures import portfolio_answer
 from positions.models import BookingException, Lot, PortfolioState, Position
@@ -42,7 +42,7 @@ D = Decimal
 @pytest.fixture(autouse=True)
 def lots_are_read_two_at_a_time(monkeypatch):
     """So that histories of a few dozen entries read on from the lots they first see."""
-    monkeypatch.setattr("positions.storage.LOTS_READ_AT_FIRST", 2)
+    monkeypatch.setattr("positions.calculating.storage.LOTS_READ_AT_FIRST", 2)
 
 
 def settle(method, cash_mode, *, allow_short=False):
@@ -214,7 +214,7 @@ def test_a_split_of_what_is_bought_later_does_not_hide_the_purchase_from_those_w
 
 def test_a_connection_lost_in_the_middle_is_no_failure_of_the_calculation(monkeypatch):
     """The COPY's own errors come from the driver; they pass, and the worker tries again."""
-    from positions import writing
+    from positions.calculating import writing
 
     def lose_the_connection(table, rows):
         with connection.cursor() as cursor:

@@ -17,8 +17,8 @@ from positions.analytics.returns import time_weighted_return
 from positions.analytics.series import daily_values, worth_changes, worths
 from positions.analytics.unavailable import Unavailable, unavailable
 from positions.models import PortfolioState
-from positions.segments import holding_name
-from positions.timelines import Span, read_histories
+from positions.periods.segments import holding_name
+from positions.valuing.timelines import Span, read_histories
 from tests.functional.test_analysis_api import deposit
 from tests.histories import METHODS, a_history
 from tests.integration.positions.test_reconciliation import quotes, recorded

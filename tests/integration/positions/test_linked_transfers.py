@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portfolio.streaming.messages import PositionCalculation, RawPortfolio, RawRate, SubmittedPortfolio, SubmittedRate
-from positions.links import wake_followers
+from positions.calculating.links import wake_followers
 from positions.models import BookingException, Lot, Position
 from positions.operations import calculate_positions
 from tests import pipeline

@@ -24,9 +24,9 @@ from portfolio.streaming.messages import (
     SubmittedRate,
     SubmittedTransaction,
 )
+from positions.calculating.market import market
 from positions.evaluation import evaluate
-from positions.market import market
-from positions.variants import forget_variants
+from positions.variants.booked import forget_variants
 from tests import pipeline
 from tests.unit.positions.test_statement_laws import a_request
 

@@ -22,7 +22,7 @@ from portfolio.streaming.messages import (
     SubmittedRate,
 )
 from positions.analytics.periods import Period
-from positions.reconciliation import reconcile
+from positions.checking.reconciliation import reconcile
 from tests import pipeline
 from tests.histories import CURRENCIES, METHODS, a_history
 from tests.pipeline import day, transaction

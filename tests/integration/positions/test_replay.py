@@ -24,7 +24,8 @@ from portfolio.streaming.messages import (
     SubmittedRate,
     SubmittedTransaction,
 )
-from positions import operations, writing
+from positions import operations
+from positions.calculating import writing
 from positions.models import CashMovement, Lot, PortfolioState, Position, PositionChange, PositionDay
 from positions.operations import calculate_positions
 from positions.queries import pending_of
@@ -57,7 +58,7 @@ def anew(monkeypatch) -> list[str]:
 @pytest.fixture
 def however_much(monkeypatch) -> None:
     """Components are booked again however much of the portfolio they are."""
-    monkeypatch.setattr("positions.components.SHARE_BOOKED_ANEW", 10**9)
+    monkeypatch.setattr("positions.calculating.components.SHARE_BOOKED_ANEW", 10**9)
 
 
 def forget_everything() -> None:

@@ -28,12 +28,13 @@ from portfolio.streaming.messages import (
     SubmittedTransaction,
     ValuationCalculation,
 )
-from positions import valuation_news, valuations
+from positions import valuations
 from positions.analytics.series import daily_values
+from positions.calculating.market import market
 from positions.figures import portfolio_answer
-from positions.market import market
 from positions.models import PortfolioState, PositionChange, ValuationState
 from positions.queries import snapshot_of, state_of
+from positions.valuing import news as valuation_news
 from tests import pipeline
 from tests.histories import CURRENCIES, METHODS, a_history
 from tests.pipeline import days_of, transaction

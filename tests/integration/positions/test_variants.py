@@ -24,14 +24,14 @@ from portfolio.streaming.messages import (
     SubmittedPrice,
     SubmittedRate,
 )
-from positions.believed import forget_tables
-from positions.chains import ChainTooLong
+from positions.api.serializers import DISPOSAL_ORDER, LOT_ORDER, DisposalSerializer, LotSerializer
+from positions.calculating.market import market
 from positions.figures import disposal_answer, exception_answer, lots_answer, portfolio_answer
-from positions.market import market
 from positions.models import BookingException, Disposal, Lot
 from positions.queries import snapshot_of, state_of
-from positions.serializers import DISPOSAL_ORDER, LOT_ORDER, DisposalSerializer, LotSerializer
-from positions.variants import Asked, Variant, book_variant, forget_variants, variant_of
+from positions.variants.believed import forget_tables
+from positions.variants.booked import Asked, Variant, book_variant, forget_variants, variant_of
+from positions.variants.chains import ChainTooLong
 from tests import pipeline
 from tests.histories import CURRENCIES, METHODS, a_history
 from tests.pipeline import NOW, transaction
@@ -209,7 +209,7 @@ def test_what_was_known_needs_nothing_to_have_been_calculated():
 
 def test_a_chain_that_leads_too_far_is_refused(monkeypatch):
     a_chain()
-    monkeypatch.setattr("positions.chains.PORTFOLIOS_MAX", 2)
+    monkeypatch.setattr("positions.variants.chains.PORTFOLIOS_MAX", 2)
 
     with pytest.raises(ChainTooLong, match="more than 2 portfolios"):
         book_variant(Asked("P3", LAST_DAY, None, NOW + 2 * HOUR))

@@ -15,7 +15,7 @@ from positions.engine.entry import Entry, Terms, enrich, key_of
 from positions.engine.lots import HoldingKey, Kind
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice, value_holding
-from positions.explanation import MEASURES, Watch, disposal_parts, lot_parts
+from positions.explaining.explanation import MEASURES, Watch, disposal_parts, lot_parts
 from tests.histories import CURRENCIES, METHODS, a_history
 from transactions.ledger import normalised
 

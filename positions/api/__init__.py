@@ -1,0 +1,1 @@
+"""The positions' edges over REST."""

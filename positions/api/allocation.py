@@ -1,0 +1,107 @@
+"""What a portfolio consists of, over REST: its allocation by an attribute of the instruments, and its concentration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from positions.api.serializers import FigureField, PendingSerializer
+from positions.figures import Snapshot
+from positions.periods.exposures import allocation_answer, concentration_answer
+from positions.periods.segments import DIVISIONS
+from positions.queries import snapshot_of
+from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
+
+BY = OpenApiParameter(
+    "by",
+    str,
+    enum=DIVISIONS,
+    description="the attribute of the instruments to divide by; cash is a segment of its own, except by currency, and"
+    " what an instrument does not say is in the segment `unknown`",
+)
+
+
+class AllocationQuery(VariantQuery):
+    """By what the portfolio is to be divided."""
+
+    by = serializers.ChoiceField(DIVISIONS, default="asset_class")
+
+
+class SharesSerializer(serializers.Serializer[Any]):
+    """A segment: its long and its short side in base, and both in weights of gross assets; short is below zero."""
+
+    segment = serializers.CharField(required=False, help_text="by holding it is a security_id or, of cash, a currency")
+    security_id = serializers.CharField(required=False)
+    currency = serializers.CharField(required=False)
+    long = FigureField()
+    short = FigureField()
+    weight = FigureField()
+    short_weight = FigureField()
+
+
+class AllocationSerializer(serializers.Serializer[Any]):
+    """The segments, the largest first, and what they are parts of: all that is held long, in base."""
+
+    portfolio_id = serializers.CharField()
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField(help_text="the moment used")
+    cost_method = serializers.CharField(help_text="the cost method used")
+    pending = PendingSerializer(allow_null=True)
+    base_currency = serializers.CharField()
+    by = serializers.CharField()
+    gross_assets = FigureField()
+    shares = SharesSerializer(many=True)
+
+
+class WeightSerializer(serializers.Serializer[Any]):
+    """A holding and its long weight."""
+
+    security_id = serializers.CharField(required=False)
+    currency = serializers.CharField(required=False)
+    weight = FigureField()
+
+
+class ConcentrationSerializer(serializers.Serializer[Any]):
+    """How much depends on how few: weights of gross assets, the cash of a currency being one holding."""
+
+    portfolio_id = serializers.CharField()
+    as_of = serializers.DateField()
+    known_at = serializers.DateTimeField(help_text="the moment used")
+    cost_method = serializers.CharField(help_text="the cost method used")
+    pending = PendingSerializer(allow_null=True)
+    base_currency = serializers.CharField()
+    gross_assets = FigureField()
+    holdings_count = serializers.IntegerField(help_text="holdings held long")
+    herfindahl_index = FigureField(help_text="the sum of squared weights: 1 of one holding, 1/n of n equal ones")
+    top_5 = FigureField(help_text="the weight of the 5 largest together")
+    top_10 = FigureField()
+    largest = WeightSerializer(many=True, help_text="the 10 largest")
+
+
+class AllocationView(APIView):
+    """A portfolio divided by asset class, sector, country, currency, issuer or holding, at the end of a day."""
+
+    @extend_schema(operation_id="allocation", parameters=[*VARIANT, BY], responses=AllocationSerializer)
+    def get(self, request: Request, portfolio_id: str) -> Response:
+        asked = variant_query(request, kind=AllocationQuery)
+        with reading(request, portfolio_id, asked) as found:
+            return Response({**found.head(), **allocation_answer(_snapshot(found), by=asked["by"])})
+
+
+class ConcentrationView(APIView):
+    """How concentrated a portfolio is at the end of a day."""
+
+    @extend_schema(operation_id="concentration", parameters=[*VARIANT], responses=ConcentrationSerializer)
+    def get(self, request: Request, portfolio_id: str) -> Response:
+        asked = variant_query(request)
+        with reading(request, portfolio_id, asked) as found:
+            return Response({**found.head(), **concentration_answer(_snapshot(found))})
+
+
+def _snapshot(found: Reading) -> Snapshot:
+    return found.variant.snapshot if found.variant else snapshot_of(state=found.state, as_of=found.as_of)

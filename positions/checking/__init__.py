@@ -1,0 +1,1 @@
+"""Whether what is stored ties, and what is doubtful in it."""

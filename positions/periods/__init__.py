@@ -1,0 +1,1 @@
+"""A portfolio through a period: statement, returns, risk, contribution, income and gains, read from rows."""
