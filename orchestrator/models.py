@@ -50,7 +50,7 @@ class Calculation(models.Model):
     requested_date = models.DateField(default=NO_DATE, db_default=NO_DATE)
     dispatched_date = models.DateField(default=NO_DATE, db_default=NO_DATE)
     done_date = models.DateField(default=NO_DATE, db_default=NO_DATE)
-    interests_seq = models.BigIntegerField(db_default=0, help_text="the computed_seq of the interests known here")
+    interests_seq = models.BigIntegerField(db_default=0, help_text="which of the sets of interests told is known here")
     attempts = models.PositiveIntegerField(db_default=0)
     failures = models.PositiveIntegerField(db_default=0)
     error = models.TextField(blank=True, db_default="")

@@ -129,7 +129,11 @@ def request_valuations(*, wanted: Mapping[str, int], a_new_day: Collection[str] 
 
 
 def dispatch(*, tasks: Collection[Task], now: datetime.datetime) -> list[Dispatch]:
-    """Send on its way what is owed of these calculations and not on its way yet: the messages to publish."""
+    """Send on its way what is owed of these calculations and not on its way yet: the messages to publish.
+
+    Valuations wait a while for positions that have to follow the market first, and go with their done: made before
+    that, they would be made again.
+    """
     if not tasks:
         return []
     with connection.cursor() as cursor:
@@ -142,6 +146,12 @@ def dispatch(*, tasks: Collection[Task], now: datetime.datetime) -> list[Dispatc
                 dispatched_date = c.requested_date
             FROM unnest(%(portfolio_ids)s::text[], %(kinds)s::text[]) AS held (portfolio_id, kind)
             WHERE c.portfolio_id = held.portfolio_id AND c.kind = held.kind AND {due("c")}
+                AND NOT (c.kind = 'VALUATIONS' AND EXISTS (
+                    SELECT 1 FROM calculations AS p
+                    WHERE p.portfolio_id = c.portfolio_id AND p.kind = 'POSITIONS' AND p.state <> 'FAILED'
+                        AND p.requested_market_seq > p.done_market_seq
+                        AND c.requested_at > %(now)s - %(timeout_s)s * interval '1 second'
+                ))
             RETURNING c.kind, c.portfolio_id, c.requested_seq, c.requested_market_seq, c.requested_date, c.interests_seq
             """,  # noqa: S608 - as above
             {**_columns(tasks), **due_parameters(now)},

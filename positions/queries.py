@@ -65,7 +65,8 @@ def known_by_the_rows(*, state: PortfolioState, mark: PortfolioChange, settled: 
     if mark.change_seq > state.computed_seq:
         owed = first_recorded_after(portfolio_id=state.portfolio_id, change_seq=state.computed_seq)
         return settled if owed is None else min(settled, owed - datetime.timedelta(microseconds=1))
-    # What was recorded since the moment was settled is in the rows, and nothing is recorded before it any more.
+    # What was recorded since the moment was settled is in the rows, and nothing of this ledger is recorded before it
+    # any more. A price or a rate may be, where its writer was in flight: the moment is that of the portfolio's ledger.
     return max(settled, mark.recorded_at)
 
 

@@ -21,6 +21,7 @@ from portfolio.streaming.messages import ValuationCalculation, ValuationCalculat
 from portfolio.streaming.verdicts import is_contention, passes
 from positions.analytics.history import History
 from positions.analytics.series import daily_values
+from positions.calculating.late_data import concerned_by_market
 from positions.calculating.market import market
 from positions.models import PortfolioState, ValuationState
 from positions.valuing.due_days import Due, forget_followed, plan_days
@@ -89,11 +90,15 @@ def _calculate_in_snapshot(
         state.error, state.computed_at = "", now
     update_states([due.state for due in plan.due])
     forget_followed(plan.followed)
+    # Position rows that have not followed the market yet will change under the days: these are then not done up to
+    # it, and the orchestrator asks again.
+    concerned, anew = concerned_by_market(positions)
+    behind = concerned.keys() | anew
     return [
         ValuationCalculationDone(
             portfolio_id=state.portfolio_id,
             computed_seq=state.computed_seq,
-            market_seq=state.market_seq,
+            market_seq=positions[state.portfolio_id].market_seq if state.portfolio_id in behind else state.market_seq,
             valued_until=until[state.portfolio_id],
             quoted_in=tuple(sorted(state.quoted_in)),
         )

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolio.pagination import KeysetPagination, Orderings
-from portfolio.problems import Unknown
+from portfolio.problems import TooMany, Unknown
 from portfolio.queries import readable
 from portfolio.reading import visible_portfolio
 from transactions.effects import effects_of
@@ -80,5 +80,9 @@ class TransactionDetail(APIView):
             versions = list(versions_of(portfolio_id=mark.portfolio_id, transaction_id=transaction_id))
         if not versions:
             raise Unknown(f"The portfolio {portfolio_id} has no transaction {transaction_id!r}.")
-        effects = effects_of(portfolio_id=mark.portfolio_id, transaction_id=transaction_id)
+        try:
+            effects = effects_of(portfolio_id=mark.portfolio_id, transaction_id=transaction_id)
+        except TooMany:
+            # What stands in the ledger is told all the same: `caused` is null then, as where it is not told at all.
+            effects = {}
         return Response(TransactionHistorySerializer(versions, context={"effects": effects}).data)

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('requested_date', models.DateField(db_default=datetime.date(1, 1, 1), default=datetime.date(1, 1, 1))),
                 ('dispatched_date', models.DateField(db_default=datetime.date(1, 1, 1), default=datetime.date(1, 1, 1))),
                 ('done_date', models.DateField(db_default=datetime.date(1, 1, 1), default=datetime.date(1, 1, 1))),
-                ('interests_seq', models.BigIntegerField(db_default=0, help_text='the computed_seq of the interests known here')),
+                ('interests_seq', models.BigIntegerField(db_default=0, help_text='which of the sets of interests told is known here')),
                 ('attempts', models.PositiveIntegerField(db_default=0)),
                 ('failures', models.PositiveIntegerField(db_default=0)),
                 ('error', models.TextField(blank=True, db_default='')),

@@ -70,7 +70,8 @@ class _Sums:
     def note(self, worth: Worth) -> None:
         if worth.flags and not self.flags.issuperset(worth.flags):
             self.flags |= worth.flags
-        self.missing = self.missing or worth.missing
+        # Of several reasons always the same one, in whatever order the holdings come: a price before a rate.
+        self.missing = max(self.missing, worth.missing)
 
 
 def daily_values(history: History, first: datetime.date, last: datetime.date) -> list[Day]:

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from positions.api.serializers import FigureField, PendingSerializer
+from positions.api.unchanged import unless_unchanged
 from positions.figures import Snapshot
 from positions.periods.exposures import allocation_answer, concentration_answer
 from positions.periods.segments import DIVISIONS
@@ -87,6 +88,7 @@ class AllocationView(APIView):
     """A portfolio divided by asset class, sector, country, currency, issuer or holding, at the end of a day."""
 
     @extend_schema(operation_id="allocation", parameters=[*VARIANT, BY], responses=AllocationSerializer)
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=AllocationQuery)
         with reading(request, portfolio_id, asked) as found:
@@ -97,6 +99,7 @@ class ConcentrationView(APIView):
     """How concentrated a portfolio is at the end of a day."""
 
     @extend_schema(operation_id="concentration", parameters=[*VARIANT], responses=ConcentrationSerializer)
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request)
         with reading(request, portfolio_id, asked) as found:

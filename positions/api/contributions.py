@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from portfolio.models import SegmentBy
 from positions.api.serializers import FigureField
+from positions.api.unchanged import unless_unchanged
 from positions.periods.contributions import attribution_answer, contribution_answer
 from positions.periods.frames import PeriodAnswerSerializer, reading_period
 from positions.periods.questions import PERIOD, PeriodQuery
@@ -91,6 +92,7 @@ class ContributionView(APIView):
         parameters=[*PERIOD, OpenApiParameter("by", str, enum=DIVISIONS, description="what the parts are")],
         responses=ContributionSerializer,
     )
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=ContributionQuery)
         with reading_period(request.user, portfolio_id, asked) as of:
@@ -111,6 +113,7 @@ class AttributionView(APIView):
         ],
         responses=AttributionSerializer,
     )
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=AttributionQuery)
         with reading_period(request.user, portfolio_id, asked) as of:

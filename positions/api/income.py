@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from positions.api.csv_rendering import CSVRenderer, csv_of
 from positions.api.serializers import FigureField
+from positions.api.unchanged import unless_unchanged
 from positions.periods.frames import PeriodAnswerSerializer, PeriodReading, reading_period
 from positions.periods.incomes import income_answer
 from positions.periods.questions import PERIOD, PeriodQuery
@@ -147,6 +148,7 @@ class IncomeView(APIView):
     """The income of a portfolio in a period."""
 
     @extend_schema(operation_id="income", parameters=[*PERIOD, YEAR], responses=IncomeSerializer)
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=YearQuery)
         with reading_period(request.user, portfolio_id, asked) as of:
@@ -176,6 +178,7 @@ class RealizedGainsView(APIView):
             (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, description="one line a disposal"),
         },
     )
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=GainsQuery)
         long_term_days = asked.get("long_term_days", settings.LONG_TERM_DAYS)

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from positions.api.serializers import FigureField
+from positions.api.unchanged import unless_unchanged
 from positions.periods.frames import PeriodAnswerSerializer, reading_period
 from positions.periods.questions import PERIOD, PeriodQuery
 from positions.periods.risks import TRADING_DAYS, risk_answer
@@ -90,6 +91,7 @@ class RiskView(APIView):
         ],
         responses=RiskSerializer,
     )
+    @unless_unchanged
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=RiskQuery)
         with reading_period(request.user, portfolio_id, asked) as of:

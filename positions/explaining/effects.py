@@ -48,9 +48,11 @@ def effects_of(*, portfolio_id: str, transaction_id: str) -> dict[int, dict[str,
             if entry.transaction_id != transaction_id
         ]
         terms, offer = _terms(portfolio_id, [*others, *versions]), _offer(portfolio_id, [*others, *versions])
+        caused: dict[int, dict[str, Any] | None] = {entry.version: None for entry in versions}
+        if 2 * len(others) > ENTRIES_MAX:
+            return caused
         told = versions[-min(VERSIONS_MAX, max(1, ENTRIES_MAX // (len(others) + 1) - 1)) :]
         before = versions[-len(told) - 1] if len(told) < len(versions) else None
-        caused: dict[int, dict[str, Any] | None] = {entry.version: None for entry in versions}
         with apart() if len(others) * (len(told) + 1) > BOOKED_BESIDE_MAX else nullcontext():
             return caused | _caused(terms, offer, others, [before, *told])
 

@@ -25,6 +25,8 @@ PORTFOLIOS_MAX = 50
 """So many portfolios are booked to tell what one of them received."""
 BOOKINGS_MAX = 500
 """So often one of them is booked until nothing changes any more."""
+ENTRIES_MAX = 200_000
+"""So many transactions are booked in all of that."""
 
 Ledgers = Mapping[str, Sequence[LedgerEntry]]
 
@@ -59,10 +61,12 @@ def chain_of(
     terms = terms_of(givers, market.rates)
     given: dict[LegKey, Given] = {}
     waiting = deque(givers)
+    entries_left = ENTRIES_MAX
     for _ in range(BOOKINGS_MAX):
-        if not waiting:
+        if not waiting or entries_left <= 0:
             break
         giver = waiting.popleft()
+        entries_left -= len(givers[giver])
         books = _book(terms[giver], givers[giver], _offer(giver, named[giver], given, claims))
         changed = {
             leg
@@ -73,7 +77,8 @@ def chain_of(
         waiting += [p for p in givers if p != giver and p not in waiting and named[p] & changed]
     if waiting:
         raise ChainTooLong(
-            f"What reaches {portfolio_id} by linked transfers is not settled in {BOOKINGS_MAX} bookings."
+            f"What reaches {portfolio_id} by linked transfers is not settled in {BOOKINGS_MAX} bookings"
+            f" of {ENTRIES_MAX:,} transactions together."
         )
     offer = _offer(portfolio_id, named[portfolio_id], given, claims)
     return Chain(offer, frozenset(ledgers.keys() - {portfolio_id}))
