@@ -7,6 +7,7 @@ same words as the stored positions.
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -177,12 +178,17 @@ def _period(request: Request, as_of: datetime.date) -> Period | None:
 def _request(body: bytes) -> Request:
     try:
         return _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.ValidationError as error:
         text, _, path = str(error).partition(" - at `$.")
-        raise Refused([FieldProblem(path.rstrip("`"), "malformed", text)]) from error
+        named = _NAMED.search(text)
+        raise Refused([FieldProblem(named[1] if named else path.rstrip("`"), "invalid", text)]) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused([FieldProblem("", "malformed", f"is not JSON: {error}")]) from error
 
 
 _decoder = msgspec.json.Decoder(Request)
+_NAMED = re.compile(r"(?:required|unknown) field `([^`]+)`")
+"""The field that a message about the whole request speaks of."""
 
 
 def _read_all(

@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from portfolio.knowledge import settled_moment
 from portfolio.models import CostBasisMethod, PortfolioChange
 from portfolio.money import OutOfRange
-from portfolio.problems import InvalidContent
+from portfolio.problems import FieldError, InvalidContent, pointer
 from portfolio.queries import AnyUser
 from portfolio.reading import visible_portfolio
 from positions.api.serializers import PendingSerializer
@@ -63,7 +63,8 @@ def refuse_unknown(request: Request, *known: str) -> None:
     """Raise InvalidContent where something is asked that this answer would pass over in silence."""
     unknown = request.query_params.keys() - {"format", *known}
     if unknown:
-        raise InvalidContent(f"Not supported here: {', '.join(sorted(unknown))}.")
+        errors = [FieldError(pointer(name), "unknown", "is not asked here") for name in sorted(unknown)]
+        raise InvalidContent(f"Not supported here: {', '.join(sorted(unknown))}.", errors=errors)
 
 
 @dataclass(frozen=True, slots=True)

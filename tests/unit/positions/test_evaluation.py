@@ -106,3 +106,17 @@ def test_a_period_must_not_end_before_it_starts():
     with pytest.raises(Refused) as refusal:
         asked(BUY, start="2024-02-01", end="2024-01-31")
     assert [problem.field for problem in refusal.value.problems] == ["end"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"transactions": []}, "portfolio"),
+        ({"portfolio": {}, "foo": 1}, "foo"),
+        ({"portfolio": {}, "cost_method": "BEST"}, "cost_method"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_named(request_, field):
+    with pytest.raises(Refused) as refusal:
+        evaluate(json.dumps(request_).encode(), today=datetime.date(2024, 2, 1))
+    assert [(problem.field, problem.code) for problem in refusal.value.problems] == [(field, "invalid")]
