@@ -14,16 +14,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping, Sequence
 
-import psycopg
 import structlog
 from django.conf import settings
-from django.db import OperationalError, connection
-from django.db import transaction as db_transaction
 
 from portfolio.models import PortfolioChange
-from portfolio.planning import look_up_by_key
 from portfolio.streaming.messages import HeldSince, PositionCalculation, PositionCalculationDone
-from portfolio.streaming.verdicts import is_contention, passes
+from portfolio.streaming.verdicts import passes
+from positions.calculating.attempts import in_one_snapshot
 from positions.calculating.links import Offer, offers
 from positions.calculating.market import market
 from positions.calculating.replay import replay
@@ -34,7 +31,6 @@ from positions.engine.entry import Terms
 from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.models import PortfolioState, Position
 
-SERIALIZATION_ATTEMPTS_MAX = 5
 TOUCH_LOTS = {"SPLIT", "STOCK_DIVIDEND", "SYMBOL_CHANGE", "MERGER", "SPIN_OFF"} | {
     "SELL",
     "REDEMPTION",
@@ -82,17 +78,7 @@ def _calculate_some(
     requests: Mapping[str, PositionCalculation], now: datetime.datetime
 ) -> list[PositionCalculationDone]:
     """Calculate as many of the portfolios as one database transaction may, at least one."""
-    for attempt in range(1, SERIALIZATION_ATTEMPTS_MAX + 1):
-        try:
-            with db_transaction.atomic():
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                look_up_by_key()
-                return _calculate_in_snapshot(requests, now)
-        except (OperationalError, psycopg.OperationalError) as error:
-            if not is_contention(error) or attempt == SERIALIZATION_ATTEMPTS_MAX:
-                raise
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    return in_one_snapshot(lambda: _calculate_in_snapshot(requests, now))
 
 
 def _calculate_in_snapshot(

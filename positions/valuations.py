@@ -11,16 +11,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 
-import psycopg
 import structlog
-from django.db import OperationalError, connection
-from django.db import transaction as db_transaction
 
-from portfolio.planning import look_up_by_key
 from portfolio.streaming.messages import ValuationCalculation, ValuationCalculationDone
-from portfolio.streaming.verdicts import is_contention, passes
+from portfolio.streaming.verdicts import passes
 from positions.analytics.history import History
 from positions.analytics.series import daily_values
+from positions.calculating.attempts import in_one_snapshot
 from positions.calculating.late_data import concerned_by_market
 from positions.calculating.market import market
 from positions.models import PortfolioState, ValuationState
@@ -29,7 +26,6 @@ from positions.valuing.news import ONE_DAY
 from positions.valuing.rows import cut_ends, replace_days, update_states
 from positions.valuing.timelines import FOR_VALUES, Span, read_histories
 
-SERIALIZATION_ATTEMPTS_MAX = 5
 VALUES_AT_ONCE_MAX = 200_000
 """So many holdings times days are read and valued at once."""
 
@@ -58,17 +54,7 @@ def calculate_valuations(
 
 
 def _calculate(requests: Mapping[str, ValuationCalculation], now: datetime.datetime) -> list[ValuationCalculationDone]:
-    for attempt in range(1, SERIALIZATION_ATTEMPTS_MAX + 1):
-        try:
-            with db_transaction.atomic():
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                look_up_by_key()
-                return _calculate_in_snapshot(requests, now)
-        except (OperationalError, psycopg.OperationalError) as error:
-            if not is_contention(error) or attempt == SERIALIZATION_ATTEMPTS_MAX:
-                raise
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    return in_one_snapshot(lambda: _calculate_in_snapshot(requests, now))
 
 
 def _calculate_in_snapshot(

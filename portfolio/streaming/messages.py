@@ -260,9 +260,6 @@ class RawBenchmarkWeight(Message, frozen=True, kw_only=True, tag="raw_benchmark_
         return self.benchmark_weight.benchmark_id
 
 
-RawMarketData = RawPortfolio | RawInstrument | RawPrice | RawRate | RawBenchmarkWeight
-
-
 class RecordedTransaction(msgspec.Struct, frozen=True, kw_only=True):
     """Which version of which transaction was recorded."""
 

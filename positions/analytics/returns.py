@@ -72,14 +72,6 @@ class TimeWeightedReturn:
     flags: frozenset[str]
 
 
-def day_return(
-    before: Day, day: Day, *, flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT, gross: bool = False
-) -> DayReturn:
-    """The return of `day`, the one before it being `before`."""
-    with exact():
-        return _day_return(before, day, flow_timing, gross=gross)
-
-
 def _day_return(before: Day, day: Day, flow_timing: FlowTiming, *, gross: bool) -> DayReturn:
     capital, result = _capital_and_result(before, day, flow_timing)
     if gross:

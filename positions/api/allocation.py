@@ -15,7 +15,6 @@ from positions.api.unchanged import unless_unchanged
 from positions.figures import Snapshot
 from positions.periods.exposures import allocation_answer, concentration_answer
 from positions.periods.segments import DIVISIONS
-from positions.queries import snapshot_of
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 
 BY = OpenApiParameter(
@@ -107,4 +106,4 @@ class ConcentrationView(APIView):
 
 
 def _snapshot(found: Reading) -> Snapshot:
-    return found.variant.snapshot if found.variant else snapshot_of(state=found.state, as_of=found.as_of)
+    return found.snapshot()

@@ -20,7 +20,6 @@ from positions.engine.lots import HoldingKey, Kind
 from positions.explaining.answers import explanation_answer
 from positions.explaining.entries import FIGURES, OF_CASH, OF_SECURITIES, Question, explain_holding
 from positions.explaining.whole import explained_portfolio
-from positions.queries import snapshot_of
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 
 OF_ONE_HOLDING = ("quantity",)
@@ -83,7 +82,7 @@ def _wrong(name: str, code: str, detail: str) -> InvalidContent:
 
 
 def _of_portfolio(request: Request, found: Reading, asked: dict[str, Any], figure: str) -> dict[str, Any]:
-    snapshot = found.variant.snapshot if found.variant else snapshot_of(state=found.state, as_of=found.as_of)
+    snapshot = found.snapshot()
     address = reverse("explain", args=[found.mark.portfolio_id, figure], request=request)
     then = {"as_of": found.as_of.isoformat()}
     if "known_at" in asked:

@@ -32,7 +32,6 @@ from positions.engine.lots import HoldingKey, Kind
 from positions.evaluation import evaluate
 from positions.figures import Snapshot, day_answer, disposal_answer, lot_answer, portfolio_answer
 from positions.models import Disposal, Lot, PositionDay
-from positions.queries import snapshot_of
 from positions.variants.apart import apart
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 
@@ -91,7 +90,7 @@ class PositionDetail(APIView):
 
 
 def _snapshot(found: Reading) -> Snapshot:
-    return found.variant.snapshot if found.variant else snapshot_of(state=found.state, as_of=found.as_of)
+    return found.snapshot()
 
 
 def _stored_parts(found: Reading, security_id: str) -> dict[str, Any]:

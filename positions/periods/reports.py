@@ -17,7 +17,7 @@ from positions.periods.frames import PeriodReading, reading_period
 from positions.periods.questions import PerformanceQuery
 from positions.periods.returns import performance_of
 from positions.periods.risks import risk_answer
-from positions.queries import one_snapshot, snapshot_of
+from positions.queries import one_snapshot
 from positions.variants.asked import Reading, reading_of
 
 
@@ -43,7 +43,7 @@ def report_of(user: AnyUser, portfolio_id: str, *, as_of: datetime.date | None, 
 
 
 def _positions(found: Reading) -> dict[str, Any]:
-    snapshot = found.variant.snapshot if found.variant else snapshot_of(state=found.state, as_of=found.as_of)
+    snapshot = found.snapshot()
     head = {**found.head(), "base_currency": snapshot.base_currency}
     return {**head, **portfolio_answer(snapshot, closed=False)}
 

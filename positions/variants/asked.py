@@ -23,8 +23,9 @@ from portfolio.problems import FieldError, InvalidContent, pointer
 from portfolio.queries import AnyUser
 from portfolio.reading import visible_portfolio
 from positions.api.serializers import PendingSerializer
+from positions.figures import Snapshot
 from positions.models import PortfolioState
-from positions.queries import Pending, known_by_the_rows, one_snapshot, pending_of, state_of
+from positions.queries import Pending, known_by_the_rows, one_snapshot, pending_of, snapshot_of, state_of
 from positions.variants.apart import apart
 from positions.variants.booked import Asked, Variant, variant_of
 from positions.variants.chains import ChainTooLong
@@ -78,6 +79,10 @@ class Reading:
     cost_method: str
     pending: Pending | None
     variant: Variant | None
+
+    def snapshot(self) -> Snapshot:
+        """The portfolio at the end of the day asked about."""
+        return self.variant.snapshot if self.variant else snapshot_of(state=self.state, as_of=self.as_of)
 
     def head(self) -> dict[str, Any]:
         """What every answer about the portfolio begins with."""
