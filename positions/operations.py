@@ -24,7 +24,8 @@ from positions.calculating.attempts import in_one_snapshot
 from positions.calculating.links import Offer, offers
 from positions.calculating.market import market
 from positions.calculating.replay import replay
-from positions.calculating.storage import HoldingName, note_changes, read_holdings, update_states
+from positions.calculating.storage import note_changes, update_states
+from positions.calculating.stored_holdings import HoldingName, read_holdings
 from positions.calculating.work import Work, last_place_of, plan, terms_of
 from positions.calculating.writing import Outcome, book_portfolio, write
 from positions.engine.entry import Terms

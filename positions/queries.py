@@ -15,7 +15,8 @@ from portfolio.models import CostBasisMethod, Portfolio, PortfolioChange
 from portfolio.money import ONE
 from positions.calculating.late_data import concerned_by_market
 from positions.calculating.market import instrument_terms, market
-from positions.calculating.storage import FIGURES, holding_of
+from positions.calculating.stored_holdings import holding_of
+from positions.calculating.tables import FIGURES
 from positions.engine.lots import Holding, Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones

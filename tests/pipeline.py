@@ -28,7 +28,7 @@ from portfolio.streaming.messages import (
     encode,
 )
 from positions.calculating.links import wake_followers
-from positions.calculating.storage import TABLES
+from positions.calculating.tables import TABLES
 from positions.operations import calculate_positions
 from positions.valuations import calculate_valuations
 from transactions.operations import record_transactions

@@ -18,7 +18,9 @@ from django.db import connection
 from portfolio.amounts import UNKNOWN_AMOUNT, Base, Local, amount_of
 from portfolio.money import ZERO, exact
 from positions.calculating.replacing import Difference, replace
-from positions.calculating.storage import FIGURES, Row, holding_of, holding_row
+from positions.calculating.rows import holding_row
+from positions.calculating.stored_holdings import holding_of
+from positions.calculating.tables import FIGURES, Row
 from positions.engine.lots import Holding, HoldingKey, Kind
 from positions.engine.postings import POSTED_SUMS, begin, move
 

@@ -19,7 +19,7 @@ from django.db.models import Q
 from portfolio.marks import lock_marks, raise_marks
 from portfolio.money import ZERO
 from portfolio.streaming.messages import TransactionsRecorded
-from positions.calculating.storage import Row
+from positions.calculating.tables import Row
 from positions.engine.books import Books
 from positions.engine.entry import EntryKey, LegKey, key_of
 from positions.engine.links import Claim, Given, digest, refusal

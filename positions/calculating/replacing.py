@@ -9,7 +9,8 @@ from typing import Any
 
 from django.db import connection
 
-from positions.calculating.storage import TABLES, Row, copy_rows
+from positions.calculating.storage import copy_rows
+from positions.calculating.tables import TABLES, Row
 
 SECURITIES = "unnest(%s::text[], %s::text[]) AS asked(portfolio_id, security_id)"
 _OF_THE_SECURITY = "t.portfolio_id = asked.portfolio_id AND t.security_id = asked.security_id"

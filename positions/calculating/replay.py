@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from positions.calculating.cash_days import CashName, replay_cash
 from positions.calculating.components import Component
 from positions.calculating.replacing import OF_SECURITIES, SECURITIES, Difference, replace
-from positions.calculating.storage import CASH_MOVEMENTS, MOVES, POSITION_DAYS, POSITIONS, Row
+from positions.calculating.tables import CASH_MOVEMENTS, MOVES, POSITION_DAYS, POSITIONS, Row
 from positions.calculating.writing import Outcome, book_component
 from positions.engine.entry import Terms
 

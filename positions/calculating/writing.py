@@ -8,20 +8,9 @@ from dataclasses import dataclass, field
 
 from positions.calculating.components import Component
 from positions.calculating.links import Offer, given_rows, last_place, link_rows
-from positions.calculating.storage import (
-    LOT_KEY_COLUMNS,
-    TABLES,
-    Row,
-    copy_rows,
-    delete_keys,
-    delete_portfolios,
-    disposal_row,
-    exception_row,
-    holding_row,
-    lot_row,
-    move_row,
-    movement_row,
-)
+from positions.calculating.rows import disposal_row, exception_row, holding_row, lot_row, move_row, movement_row
+from positions.calculating.storage import copy_rows, delete_keys, delete_portfolios
+from positions.calculating.tables import LOT_KEY_COLUMNS, TABLES, Row
 from positions.engine.booking import Books, book
 from positions.engine.entry import EntryKey, Terms, enrich
 from positions.engine.lots import Holding, HoldingKey, Kind

@@ -10,7 +10,7 @@ from django.db import connection
 from positions.analytics.series import daily_values
 from positions.calculating.links import Offer, offers
 from positions.calculating.market import market
-from positions.calculating.storage import LOT_KEY_COLUMNS, TABLES, Row
+from positions.calculating.tables import LOT_KEY_COLUMNS, TABLES, Row
 from positions.calculating.terms import terms_of
 from positions.calculating.writing import book_portfolio
 from positions.checking.differences import Comparison, Difference

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection
 
 from portfolio.money import ZERO, exact
-from positions.calculating.storage import FIGURES
+from positions.calculating.tables import FIGURES
 from positions.checking.differences import Comparison, Difference
 from positions.engine.lots import HoldingKey, Kind
 from positions.engine.postings import POSTED_SUMS

@@ -11,7 +11,7 @@ from django.db import connection
 from psycopg import Connection
 
 from positions.analytics.days import Day
-from positions.calculating.storage import Row
+from positions.calculating.tables import Row
 from positions.models import ValuationState
 from positions.valuing.timelines import Span
 

@@ -42,7 +42,7 @@ D = Decimal
 @pytest.fixture(autouse=True)
 def lots_are_read_two_at_a_time(monkeypatch):
     """So that histories of a few dozen entries read on from the lots they first see."""
-    monkeypatch.setattr("positions.calculating.storage.LOTS_READ_AT_FIRST", 2)
+    monkeypatch.setattr("positions.calculating.stored_holdings.LOTS_READ_AT_FIRST", 2)
 
 
 def settle(method, cash_mode, *, allow_short=False):
