@@ -7,6 +7,7 @@ form, filled with the smallest example.
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from typing import Any, cast
 
 import msgspec
@@ -86,7 +87,7 @@ class IngestThrottle(UserRateThrottle):
         return str(settings.INGEST_RATE_LIMIT) or None
 
 
-class Door(APIView):
+class Door(ABC, APIView):
     """One endpoint: `answer` says what becomes of a body."""
 
     renderer_classes = [AnswerRenderer, BrowsableAPIRenderer]
@@ -97,9 +98,9 @@ class Door(APIView):
     serializer_class: type[Serializer[Any]]
     example: dict[str, Any]
 
+    @abstractmethod
     def answer(self, request: Request, body: Body) -> Response:
         """The response to a body. Raises problems."""
-        raise NotImplementedError
 
     def get(self, request: Request) -> Response:
         """The page; there is nothing to read here for a program."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,15 +32,15 @@ Tell = Callable[[int, int], None]
 Say = Callable[[str], object]
 
 
-class LoadCommand(BaseCommand):
+class LoadCommand(ABC, BaseCommand):
     """A management command that publishes the records of a file."""
 
     entity: ClassVar[Entity]
     requires_system_checks = ()
 
+    @abstractmethod
     def lines(self, file: OpenFile, options: dict[str, Any]) -> Iterator[Line]:
         """The records of the file. Raises Unreadable, Refused."""
-        raise NotImplementedError
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE", help="CSV in UTF-8, or a zip archive of one such file")

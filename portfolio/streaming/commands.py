@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ MARGIN_S = 1.0
 """How much sooner than SHUTDOWN_TIMEOUT_S a stuck worker lets go."""
 
 
-class ConsumerCommand(BaseCommand):
+class ConsumerCommand(ABC, BaseCommand):
     """A management command that consumes topics until it is told to stop."""
 
     group: ClassVar[str]
@@ -48,9 +49,9 @@ class ConsumerCommand(BaseCommand):
     batch_records_max: ClassVar[int | None] = None
     """The records of a batch at most; BATCH_RECORDS_MAX where none is said."""
 
+    @abstractmethod
     def handle_batch(self, received: Sequence[Received]) -> Handled:
         """Do the work of a batch, and give back what is to be published and set aside."""
-        raise NotImplementedError
 
     def periodic(self) -> Periodic | None:
         """Work that is due in intervals; none by default."""

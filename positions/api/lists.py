@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -45,7 +46,7 @@ class DisposalFilter(filters.FilterSet):
         fields = ["security_id"]
 
 
-class VariantList(ListAPIView[Any]):
+class VariantList(ABC, ListAPIView[Any]):
     """A list that is read from rows, or booked where the rows do not hold what is asked."""
 
     pagination_class = KeysetPagination
@@ -68,9 +69,9 @@ class VariantList(ListAPIView[Any]):
             say_what_was_used(request, found)
             return BookedPages().page(self.booked(found.variant, form.form.cleaned_data), request, self)
 
+    @abstractmethod
     def booked(self, variant: Variant, narrowed: dict[str, Any]) -> Sequence[Row]:
         """The rows of a variant, in rising order."""
-        raise NotImplementedError
 
 
 class LotList(VariantList):
