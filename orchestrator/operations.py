@@ -6,6 +6,7 @@ taken from what announces a change. So a message lost, doubled, late or stale ca
 only ever raises what is done.
 
 A portfolio has at most one dispatch outstanding a kind; what is requested meanwhile is dispatched as one with its done.
+Values wait until the positions owe nothing, within bounds (see `orchestrator.requests`).
 A dispatch nobody answered is repeated after a while that doubles each time: it may well be waiting in the topic of a
 calculator that is down. A failure is tried again a bounded number of times, then waits for something new or a person;
 dispatches that nobody answered are no failures.
@@ -18,7 +19,7 @@ transaction of the caller's, which publishes what they return after it is commit
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from orchestrator.closing import Reached, close_succeeded, note_failed
 from orchestrator.interests import News, next_news, record_interests, record_quotes, share_round
@@ -59,19 +60,18 @@ def advance(*, messages: Collection[Message], now: datetime.datetime) -> list[Di
     news = next_news(portfolios_max=NEWS_PORTFOLIOS_MAX) if tells else News()
     if any(done.interests for done in dones) or any(done.quoted_in for done in valued):
         share_round()
-    positions = woken | news.positions.keys() | {done.portfolio_id for done in dones}
+    awaited = _awaited(valued)
+    positions = woken | news.positions.keys() | {done.portfolio_id for done in dones} | awaited.keys()
     valuations = asked_again | news.valuations.keys() | {done.portfolio_id for done in valued}
     valuations |= {done.portfolio_id for done in dones if done.error is None}
     held = take(tasks={Task(p, POSITIONS) for p in positions} | {Task(p, VALUATIONS) for p in valuations})
-    request_positions(wanted={**dict.fromkeys(of_kind(held, POSITIONS), 0), **news.positions}, now=now)
+    request_positions(wanted=_furthest(dict.fromkeys(of_kind(held, POSITIONS), 0), news.positions, awaited), now=now)
     close(dones=[*dones, *valued], now=now)
     late = record_interests(dones=_newest_interests(dones))
     request_positions(wanted=late.positions, now=now)
     late_quotes = record_quotes(dones=valued)
-    wanted = dict.fromkeys(of_kind(held, VALUATIONS), 0)
-    for told in (news.valuations, late.valuations, late_quotes):
-        wanted |= {p: max(seq, wanted.get(p, 0)) for p, seq in told.items()}
-    request_valuations(wanted=wanted, now=now)
+    of_market = (news.valuations, late.valuations, late_quotes)
+    request_valuations(wanted=_furthest(dict.fromkeys(of_kind(held, VALUATIONS), 0), *of_market), now=now)
     return dispatch(tasks=held, now=now)
 
 
@@ -88,13 +88,31 @@ def close(*, dones: Collection[Done], now: datetime.datetime) -> None:
         if done.error is not None:
             failed[task] = done.error
         else:
-            succeeded[task] = succeeded.get(task, Reached()).and_also(
-                done.computed_seq, done.market_seq, getattr(done, "valued_until", None) or NO_DATE
-            )
+            succeeded[task] = succeeded.get(task, Reached()).and_also(_reached(done))
     if succeeded:
         close_succeeded(succeeded, now=now)
     if failed:
         note_failed(failed, now=now)
+
+
+def _reached(done: Done) -> Reached:
+    if isinstance(done, PositionCalculationDone):
+        return Reached(done.computed_seq, done.market_seq)
+    return Reached(done.computed_seq, done.market_seq, done.valued_until or NO_DATE, done.awaits_market_seq)
+
+
+def _awaited(valued: Collection[ValuationCalculationDone]) -> dict[str, int]:
+    """The market_seq that positions have to follow before their values can be made of it."""
+    awaiting = [{done.portfolio_id: done.awaits_market_seq} for done in valued if done.awaits_market_seq]
+    return _furthest(*awaiting)
+
+
+def _furthest(*wanted: Mapping[str, int]) -> dict[str, int]:
+    """Of each portfolio the furthest market_seq that is wanted of it."""
+    together: dict[str, int] = {}
+    for each in wanted:
+        together |= {portfolio_id: max(seq, together.get(portfolio_id, 0)) for portfolio_id, seq in each.items()}
+    return together
 
 
 def _newest_interests(dones: Collection[PositionCalculationDone]) -> Collection[PositionCalculationDone]:

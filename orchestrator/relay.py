@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
+from django.conf import settings
 from django.db import transaction as db_transaction
 
 from orchestrator.operations import advance
+from orchestrator.quiet import QuietMoments, dispatch_values
 from orchestrator.sweep import sweep
 from portfolio.streaming.broker import Record
 from portfolio.streaming.messages import (
@@ -39,17 +41,46 @@ def relay(received: Sequence[Received], *, now: datetime.datetime) -> Handled:
     return Handled([Publication(asked, own.get(asked.portfolio_id, market)) for asked in calculations])
 
 
-class Sweeper:
-    """One process's walk over the portfolios, a step each time."""
+class Orchestrator:
+    """One process's relay, and what it does between records: its walk over the portfolios, a step each time, and the
+    values whose quiet moment is over.
+    """
 
     def __init__(self) -> None:
         self._after = ""
+        self._swept_at: datetime.datetime | None = None
+        self._quiet = QuietMoments()
+
+    def relay(self, received: Sequence[Received], *, now: datetime.datetime) -> Handled:
+        """Take in a batch, and remember whose positions it has told to be done."""
+        handled = relay(received, now=now)
+        dones = [one.message for one in received if isinstance(one.message, PositionCalculationDone)]
+        self._quiet.begin([done.portfolio_id for done in dones if done.error is None], now=now)
+        return handled
 
     def step(self, *, now: datetime.datetime) -> Handled:
-        """Sweep once; where the transaction is not committed, the same portfolios come again."""
-        swept = sweep(after=self._after, now=now)
-        db_transaction.on_commit(lambda: self._go_on(swept.next_after))
-        return Handled([Publication(asked) for asked in swept.calculations])
+        """What there is to do; where the transaction is not committed, the same comes again.
 
-    def _go_on(self, after: str) -> None:
-        self._after = after
+        To be called more often than every SWEEP_INTERVAL_S (see `step_interval_s`): a sweep is only made as often.
+        """
+        stood_still = self._quiet.over(now=now)
+        calculations = dispatch_values(portfolio_ids=stood_still, now=now) if stood_still else []
+        after, swept_at = self._after, self._swept_at
+        # Where the clock was put back, it is time as well.
+        if swept_at is None or not 0 <= (now - swept_at).total_seconds() < settings.SWEEP_INTERVAL_S:
+            swept = sweep(after=after, now=now)
+            calculations += swept.calculations
+            after, swept_at = swept.next_after, now
+
+        def done() -> None:
+            self._after, self._swept_at = after, swept_at
+            self._quiet.forget(stood_still, now=now)
+
+        db_transaction.on_commit(done)
+        return Handled([Publication(asked) for asked in calculations])
+
+
+def step_interval_s() -> float:
+    """Seconds between two steps: quiet moments are over at most a quarter of one too late."""
+    sweep_s, quiet_s = float(settings.SWEEP_INTERVAL_S), float(settings.VALUATIONS_QUIET_S)
+    return min(sweep_s, quiet_s / 4) if quiet_s else sweep_s

@@ -5,6 +5,12 @@ with what the market changed under them. Valuations are owed upon every position
 whatever reaches the positions (a rate, an instrument's attributes) reaches the values after it; beside that prices ask
 for them, and each new day.
 
+Valuations wait for a quiet moment of their portfolio: while its positions owe anything, be it trades recorded a moment
+ago or what the market has changed, or have been done but VALUATIONS_QUIET_S ago, so that more may well follow, values
+would only be made again. Positions that have failed are not waited for, and none longer than VALUATIONS_WAIT_MAX_S:
+where trades never cease, values are made every so often. That one waits is noted nowhere: it is owed, and whoever looks
+finds out again (`orchestrator.quiet` looks when the moment is over, the sweep whenever it comes by).
+
 Rows are locked in the order of (portfolio_id, kind), the missing ones made first.
 """
 
@@ -131,8 +137,7 @@ def request_valuations(*, wanted: Mapping[str, int], a_new_day: Collection[str] 
 def dispatch(*, tasks: Collection[Task], now: datetime.datetime) -> list[Dispatch]:
     """Send on its way what is owed of these calculations and not on its way yet: the messages to publish.
 
-    Valuations wait a while for positions that have to follow the market first, and go with their done: made before
-    that, they would be made again.
+    Valuations that wait for their positions stay.
     """
     if not tasks:
         return []
@@ -147,10 +152,8 @@ def dispatch(*, tasks: Collection[Task], now: datetime.datetime) -> list[Dispatc
             FROM unnest(%(portfolio_ids)s::text[], %(kinds)s::text[]) AS held (portfolio_id, kind)
             WHERE c.portfolio_id = held.portfolio_id AND c.kind = held.kind AND {due("c")}
                 AND NOT (c.kind = 'VALUATIONS' AND EXISTS (
-                    SELECT 1 FROM calculations AS p
-                    WHERE p.portfolio_id = c.portfolio_id AND p.kind = 'POSITIONS' AND p.state <> 'FAILED'
-                        AND p.requested_market_seq > p.done_market_seq
-                        AND c.requested_at > %(now)s - %(timeout_s)s * interval '1 second'
+                    SELECT 1 FROM calculations AS p JOIN portfolio_changes AS m ON m.portfolio_id = p.portfolio_id
+                    WHERE p.portfolio_id = c.portfolio_id AND p.kind = 'POSITIONS' AND {waits("c", "p", "m")}
                 ))
             RETURNING c.kind, c.portfolio_id, c.requested_seq, c.requested_market_seq, c.requested_date, c.interests_seq
             """,  # noqa: S608 - as above
@@ -179,13 +182,30 @@ def due(row: str) -> str:
     )"""
 
 
+def waits(values: str, positions: str, mark: str) -> str:
+    """SQL: whether valuations (a row's alias) wait for their positions (theirs) to have done what their portfolio's
+    mark (its alias) and the market ask for, and to stand still; asked with `due_parameters`.
+
+    Patience begins with what is owed, and anew with each done: where values are slow they do not take all there is.
+    """
+    return f"""(
+        {positions}.state <> 'FAILED' AND (
+            {mark}.change_seq > {positions}.done_seq OR {owed(positions)}
+            OR {positions}.done_at > %(now)s - %(quiet_s)s * interval '1 second'
+        )
+        AND greatest({values}.requested_at, {values}.done_at) > %(now)s - %(wait_max_s)s * interval '1 second'
+    )"""
+
+
 def due_parameters(now: datetime.datetime) -> dict[str, datetime.datetime | float]:
-    """What `due` is asked with."""
+    """What `due` and `waits` are asked with."""
     return {
         "now": now,
         "timeout_s": settings.DISPATCH_TIMEOUT_S,
         "doublings_max": TIMEOUT_DOUBLINGS_MAX,
         "failures_max": settings.CALCULATION_ATTEMPTS_MAX,
+        "quiet_s": settings.VALUATIONS_QUIET_S,
+        "wait_max_s": settings.VALUATIONS_WAIT_MAX_S,
     }
 
 

@@ -3,7 +3,8 @@
 It walks the portfolios by their key, some at a time, and starts anew after the last. The other way, an index on what
 is open, would have to be written with every calculation (an index's condition counts like its columns there). A step of
 the walk reads two ranges of keys and costs the same little however many portfolios there are; what grows with them is
-only the time until a loss is noticed. Each process walks by itself: what one holds another passes over.
+only the time until a loss is noticed, or that valuations have waited for their positions as long as they may. Each
+process walks by itself: what one holds another passes over.
 
 It also asks for the values of a new day, once a day and portfolio. All portfolios are due at midnight (UTC) together; a
 step asks for some of those it comes by, so that they are spread over the walks that follow.
@@ -34,6 +35,7 @@ from orchestrator.requests import (
     request_valuations,
     take,
     today,
+    waits,
 )
 
 PORTFOLIOS_MAX = 50_000
@@ -92,7 +94,8 @@ def _open_after(after: str, now: datetime.datetime, portfolios_max: int) -> tupl
                 SELECT m.portfolio_id,
                     p.id IS NULL OR m.change_seq > p.requested_seq OR {due("p")} AS is_open,
                     (v.id IS NULL AND p.done_seq > 0) OR p.done_seq > v.requested_seq
-                        OR p.done_market_seq > v.requested_market_seq OR {due("v")} AS is_owed,
+                        OR p.done_market_seq > v.requested_market_seq
+                        OR ({due("v")} AND {waits("v", "p", "m")} IS NOT TRUE) AS is_owed,
                     v.requested_date > %(no_date)s AND v.requested_date < %(today)s AS is_over
                 FROM portfolio_changes AS m
                 LEFT JOIN calculations AS p

@@ -2,7 +2,8 @@
 
 The one `MarketMark` row orders the writers of instruments, prices, rates and weights, as a portfolio's own mark orders
 the writers of its ledger and settings. Of two versions the higher counts, of equal ones the later on the topic. A
-record that says what stands already changes nothing.
+record that says what stands already changes nothing, and a batch of such raises no mark: whatever was computed or is
+cached up to it stays good. Everything is announced again all the same, since the first announcement may have been lost.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from portfolio.marks import Mark, lock_marks, raise_marks
 from portfolio.models import Instrument, MarketMark, Portfolio
 from portfolio.places import Place
 from portfolio.quotes import BENCHMARK_WEIGHTS, PRICES, RATES, Quotes, record_quotes
+from portfolio.streaming.broker import Record
 from portfolio.streaming.handling import Handled, Letter, Publication, Received
 from portfolio.streaming.messages import (
     MarketDataKind,
@@ -51,24 +53,57 @@ def record_market_data(received: Sequence[Received], *, now: datetime.datetime |
     if portfolios:
         publications, letters = _record_portfolios(portfolios, now)
     if len(portfolios) < len(received):
-        mark = _raise_market_mark(now)
-        for message_type, record in _RECORDERS.items():
-            batch = [one for one in received if isinstance(one.message, message_type)]
-            if batch:
-                publications += record(batch, mark)
+        publications += _record_of_market(received, now)
     return Handled(publications=publications, letters=letters)
 
 
-def _raise_market_mark(now: datetime.datetime | None) -> MarketMark:
-    """Lock the mark of all market data until the end of the database transaction, and raise it."""
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What a batch of one sort came to: whether rows were written under the raised mark, and what is announced."""
+
+    is_new: bool
+    news: Sequence[_News]
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """One announcement: what has changed, for prices and their like from which day on, and the record that said so."""
+
+    kind: MarketDataKind
+    name: str
+    record: Record
+    from_date: datetime.date | None = None
+
+
+def _record_of_market(received: Sequence[Received], now: datetime.datetime | None) -> list[Publication]:
+    """Keep what is about the market under the next market_seq; where nothing of it is new, that is not given out."""
+    mark = _lock_market_mark(now)
+    next_mark = MarketMark(
+        id=mark.id,
+        market_seq=mark.market_seq + 1,
+        recorded_at=max(now or moment_under_lock(), mark.recorded_at + datetime.timedelta(microseconds=1)),
+    )
+    batches = {of: [one for one in received if isinstance(one.message, of)] for of in _RECORDERS}
+    recorded = [_RECORDERS[of](batch, next_mark) for of, batch in batches.items() if batch]
+    if any(one.is_new for one in recorded):
+        next_mark.save(force_update=True)
+        mark = next_mark
+    return [
+        Publication(
+            MarketDataRecorded(kind=news.kind, name=news.name, seq=mark.market_seq, from_date=news.from_date),
+            news.record,
+        )
+        for one in recorded
+        for news in one.news
+    ]
+
+
+def _lock_market_mark(now: datetime.datetime | None) -> MarketMark:
+    """Lock the mark of all market data until the end of the database transaction; made where there was none."""
     say_since_when_recording()
     first = MarketMark(id=1, market_seq=0, recorded_at=now or moment_under_lock())
     MarketMark.objects.bulk_create([first], ignore_conflicts=True)
-    mark = MarketMark.objects.select_for_update().get(id=1)
-    mark.market_seq += 1
-    mark.recorded_at = max(now or moment_under_lock(), mark.recorded_at + datetime.timedelta(microseconds=1))
-    mark.save()
-    return mark
+    return MarketMark.objects.select_for_update().get(id=1)
 
 
 # --- portfolios ---------------------------------------------------------------------------------------------------
@@ -133,10 +168,9 @@ def _not_owner(one: Received) -> Letter:
 # --- attributes ---------------------------------------------------------------------------------------------------
 
 
-def _record_instruments(batch: Sequence[Received], mark: MarketMark) -> list[Publication]:
+def _record_instruments(batch: Sequence[Received], mark: MarketMark) -> _Recorded:
     messages = [_message(one, RawInstrument) for one in batch]
-    submissions = [message.instrument for message in messages]
-    record_attributes(
+    changed = record_attributes(
         Instrument,
         [
             (m.instrument.security_id, m.instrument, m.submitted_by or "", Place.of(one))
@@ -146,10 +180,8 @@ def _record_instruments(batch: Sequence[Received], mark: MarketMark) -> list[Pub
         recorded_at=mark.recorded_at,
         stamps={"market_seq": mark.market_seq},
     )
-    return [
-        Publication(MarketDataRecorded(kind="INSTRUMENT", name=s.security_id, seq=mark.market_seq), one.record)
-        for one, s in zip(batch, submissions, strict=True)
-    ]
+    news = [_News("INSTRUMENT", m.instrument.security_id, one.record) for one, m in zip(batch, messages, strict=True)]
+    return _Recorded(bool(changed), news)
 
 
 # --- quotes -------------------------------------------------------------------------------------------------------
@@ -166,22 +198,18 @@ class _Sort:
     day: Callable[[Any], datetime.date]
 
 
-def _record_quotes(sort: _Sort, batch: Sequence[Received], mark: MarketMark) -> list[Publication]:
+def _record_quotes(sort: _Sort, batch: Sequence[Received], mark: MarketMark) -> _Recorded:
     """Keep them; of every name one announcement says from which day on it has changed."""
     submissions = [sort.submission(one.message) for one in batch]
-    record_quotes(sort.table, [(s, Place.of(one)) for one, s in zip(batch, submissions, strict=True)], mark=mark)
+    places = [(submission, Place.of(one)) for one, submission in zip(batch, submissions, strict=True)]
+    kept = record_quotes(sort.table, places, mark=mark)
     first: dict[str, tuple[Received, Any]] = {}
     for one, submission in zip(batch, submissions, strict=True):
         standing = first.setdefault(sort.name(submission), (one, submission))
         if sort.day(submission) < sort.day(standing[1]):
             first[sort.name(submission)] = (one, submission)
-    return [
-        Publication(
-            MarketDataRecorded(kind=sort.kind, name=name, seq=mark.market_seq, from_date=sort.day(submission)),
-            one.record,
-        )
-        for name, (one, submission) in first.items()
-    ]
+    news = [_News(sort.kind, name, one.record, sort.day(s)) for name, (one, s) in first.items()]
+    return _Recorded(kept > 0, news)
 
 
 def _message(one: Received, message_type: type[R]) -> R:
@@ -189,7 +217,7 @@ def _message(one: Received, message_type: type[R]) -> R:
     return one.message
 
 
-_RECORDERS: dict[type[Message], Callable[[Sequence[Received], MarketMark], list[Publication]]] = {
+_RECORDERS: dict[type[Message], Callable[[Sequence[Received], MarketMark], _Recorded]] = {
     RawInstrument: _record_instruments,
     RawPrice: partial(
         _record_quotes,

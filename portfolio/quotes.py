@@ -60,8 +60,8 @@ class _Row:
         return version
 
 
-def record_quotes(quotes: Quotes, submissions: Sequence[tuple[Submission, Place]], *, mark: MarketMark) -> None:
-    """Keep the quotes, each with its record's place, under the locked and raised mark.
+def record_quotes(quotes: Quotes, submissions: Sequence[tuple[Submission, Place]], *, mark: MarketMark) -> int:
+    """Keep the quotes, each with its record's place, under the locked and raised mark; how many rows that adds.
 
     What says the same as the quote that stands, or the same as one that never counts for more, is passed over.
     """
@@ -94,6 +94,7 @@ def record_quotes(quotes: Quotes, submissions: Sequence[tuple[Submission, Place]
     quotes.model.objects.filter(pk__in=superseded).update(superseded_at=mark.recorded_at)
     _move(quotes, list(said_again.values()))
     _copy(quotes, kept, mark)
+    return len(kept)
 
 
 def _standing(quotes: Quotes, keys: set[Fields]) -> tuple[dict[Fields, _Row], set[tuple[Fields, Fields]]]:

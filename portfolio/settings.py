@@ -99,6 +99,8 @@ LOCK_TIMEOUT_S = env.float("LOCK_TIMEOUT_S", default=10.0)
 SWEEP_INTERVAL_S = env.float("SWEEP_INTERVAL_S", default=5.0)
 NEW_DAY_PORTFOLIOS_MAX = env.int("NEW_DAY_PORTFOLIOS_MAX", default=2000)
 DISPATCH_TIMEOUT_S = env.float("DISPATCH_TIMEOUT_S", default=30.0)
+VALUATIONS_QUIET_S = env.float("VALUATIONS_QUIET_S", default=2.0)
+VALUATIONS_WAIT_MAX_S = env.float("VALUATIONS_WAIT_MAX_S", default=30.0)
 CALCULATION_ATTEMPTS_MAX = env.int("CALCULATION_ATTEMPTS_MAX", default=5)
 
 # --- the door -----------------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def _calculate_in_snapshot(
     update_states([due.state for due in plan.due])
     forget_followed(plan.followed)
     # Position rows that have not followed the market yet will change under the days: these are then not done up to
-    # it, and the orchestrator asks again.
+    # it, and the orchestrator asks for the positions, then for the days again.
     concerned, anew = concerned_by_market(positions)
     behind = concerned.keys() | anew
     return [
@@ -85,6 +85,7 @@ def _calculate_in_snapshot(
             portfolio_id=state.portfolio_id,
             computed_seq=state.computed_seq,
             market_seq=positions[state.portfolio_id].market_seq if state.portfolio_id in behind else state.market_seq,
+            awaits_market_seq=state.market_seq if state.portfolio_id in behind else 0,
             valued_until=until[state.portfolio_id],
             quoted_in=tuple(sorted(state.quoted_in)),
         )

@@ -370,13 +370,15 @@ class ValuationCalculationDone(Message, frozen=True, kw_only=True, tag="valuatio
     """A portfolio's days are valued on its positions of `computed_seq`; or that failed, and why.
 
     Prices and rates were seen up to `market_seq`, and the days go up to `valued_until`. `quoted_in` are currencies that
-    prices used are quoted in, other than the holdings' own.
+    prices used are quoted in, other than the holdings' own. Where the positions have yet to follow the market up to
+    `awaits_market_seq`, the days change once more when they have; `market_seq` is then only what the positions saw.
     """
 
     TOPIC: ClassVar[str] = "valuation_calculations_done"
     portfolio_id: str
     computed_seq: int
     market_seq: int = 0
+    awaits_market_seq: int = 0
     valued_until: datetime.date | None = None
     quoted_in: tuple[str, ...] = ()
     error: str | None = None

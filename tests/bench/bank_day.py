@@ -1,8 +1,8 @@
-"""A bank's day: the trades of many portfolios, from the first post to final positions, and the memory that takes.
+"""A bank's day: the trades of many portfolios, from the first post to final positions and values, and what that takes.
 
 Portfolios and instruments are known beforehand. The trades of all portfolios come mixed, in the order of their times, in
-lists over one connection after another. The day is over when every position is final and nothing is pending; then every
-quantity and every balance is compared with sums made here.
+lists over one connection after another. Every position is final when nothing of it is pending, which comes first, and
+every value when its valuation is done; then every quantity and every balance is compared with sums made here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from portfolio.client import Client
 from portfolio.management.commands.run_workers import worker_programs
 from portfolio.streaming.broker import TopicPartition
 from portfolio.streaming.kafka.admin import cluster_topics, end_offsets
-from portfolio.streaming.messages import PositionCalculation
+from portfolio.streaming.messages import PositionCalculation, ValuationCalculation
 from tests.bench.figures import Findings, Sizes, megabytes
 from tests.bench.posts import READY_TIMEOUT_S, new_token
 from tests.bench.records import SECURITIES, Trade, portfolio_ids, trades
@@ -33,6 +33,13 @@ _UNFINISHED = """
                OR c.state <> 'IDLE')
          + %s - (SELECT count(*) FROM transactions)
 """
+_UNVALUED = """
+    SELECT count(*) FROM portfolio_changes AS m
+    LEFT JOIN valuation_states AS s USING (portfolio_id)
+    LEFT JOIN calculations AS c ON c.portfolio_id = m.portfolio_id AND c.kind = 'VALUATIONS'
+    WHERE m.change_seq > coalesce(s.computed_seq, 0) OR m.change_seq > coalesce(c.done_seq, 0) OR c.state <> 'IDLE'
+"""
+_CALCULATIONS = {"calculations": PositionCalculation.TOPIC, "valuations": ValuationCalculation.TOPIC}
 
 
 def measure(system: System, sizes: Sizes) -> Findings:
@@ -49,7 +56,8 @@ def measure(system: System, sizes: Sizes) -> Findings:
     with system.running(system.api(port), *worker_programs(env=system.env)):
         client.wait_until_ready(timeout_s=READY_TIMEOUT_S)
         introduce(system, client, portfolios)
-        before, calculations = use_of_programs(), _sent(PositionCalculation.TOPIC)
+        await_that(lambda: system.ask(_UNVALUED) == 0, what="every portfolio valued", timeout_s=READY_TIMEOUT_S)
+        before, sent_before = use_of_programs(), {name: _sent(topic) for name, topic in _CALCULATIONS.items()}
         started_at = time.perf_counter()
         for body in bodies:
             answer = client.post("/ingest/transactions", body, "application/x-ndjson")
@@ -61,14 +69,18 @@ def measure(system: System, sizes: Sizes) -> Findings:
             lambda: system.ask(_UNFINISHED, len(day)) == 0, what="every position final", timeout_s=DONE_TIMEOUT_S
         )
         final_s = time.perf_counter() - started_at
+        await_that(lambda: system.ask(_UNVALUED) == 0, what="every value final", timeout_s=DONE_TIMEOUT_S)
+        valued_s = time.perf_counter() - started_at
         after = use_of_programs()
-        calculations = _sent(PositionCalculation.TOPIC) - calculations
+        sent = {name: _sent(topic) - sent_before[name] for name, topic in _CALCULATIONS.items()}
     _verify(day)
     findings = Findings(f"A bank's day: {sizes.day_portfolios:,} portfolios x {sizes.day_trades_each} trades")
     findings.add("posted and acknowledged", f"{posted_s:.1f} s", f"{len(day) / posted_s:,.0f}/s")
     findings.add("in the ledger", f"{kept_s:.1f} s", f"{len(day) / kept_s:,.0f}/s")
     findings.add("every position final", f"{final_s:.1f} s", f"{len(day) / final_s:,.0f}/s")
-    findings.add("  calculations of a portfolio", f"{calculations / len(portfolios):.1f}")
+    findings.add("every value final", f"{valued_s:.1f} s", f"{len(day) / valued_s:,.0f}/s")
+    for name, count in sent.items():
+        findings.add(f"  {name} of a portfolio", f"{count / len(portfolios):.1f}")
     for name, used in sorted(after.items()):
         cpu_s = used.cpu_s - before.get(name, Use()).cpu_s
         findings.add(f"  {name}", f"{megabytes(used.memory)} at most", f"{cpu_s:.1f} s of processor")

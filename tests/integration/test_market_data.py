@@ -211,6 +211,41 @@ def test_every_batch_has_a_market_seq_of_its_own_and_the_rows_carry_it():
     assert MarketMark.objects.get().recorded_at == NOW + 2 * TICK
 
 
+@pytest.mark.parametrize(
+    ("first", "replayed"),
+    [
+        ([price("10")], [price("10.00")]),
+        ([rate("1.1"), price("10"), instrument(name="a")], [instrument(name="a"), price("10"), rate("1.1")]),
+        ([price("10"), price("11", 2), price("9", 1)], [price("10"), price("9", 1), price("11", 2)]),
+    ],
+    ids=["a duplicate", "a batch redelivered", "versions replayed"],
+)
+def test_what_changes_nothing_raises_no_mark_and_is_announced_again(first, replayed):
+    pipeline.record_reference(*first)
+    before = MarketMark.objects.values().get()
+
+    handled = pipeline.record_reference(*replayed, now=LATER)
+
+    assert MarketMark.objects.values().get() == before
+    assert {m.kind for m in announced(handled)} == {m.kind for m in announced(pipeline.record_reference(*first))}
+    assert {m.seq for m in announced(handled)} == {before["market_seq"]}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [price("11"), price("9", 2), price("10", currency="EUR"), rate("1.2"), instrument(name="b"), price("8", 0)],
+    ids=["a price", "a version", "a currency", "a rate", "an attribute", "a lower version, kept as knowledge"],
+)
+def test_one_row_that_is_new_among_others_raises_the_mark(change):
+    known = [price("10"), rate("1.1"), instrument(name="a")]
+    pipeline.record_reference(*known)
+
+    handled = pipeline.record_reference(*known, change)
+
+    assert MarketMark.objects.get().market_seq == 2
+    assert {m.seq for m in announced(handled)} == {2}
+
+
 def test_ten_thousand_prices_are_a_handful_of_statements(django_assert_max_num_queries):
     batch = [
         price("10.5", security_id=f"SEC{n % 100}", price_date=DAY + datetime.timedelta(days=n // 100))

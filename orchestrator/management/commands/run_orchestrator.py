@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import Any
 
-from django.conf import settings
-
-from orchestrator.relay import TOPICS, Sweeper, relay
+from orchestrator.relay import TOPICS, Orchestrator, step_interval_s
 from portfolio.streaming.commands import ConsumerCommand
 from portfolio.streaming.worker import Handled, Periodic, Received
 
@@ -21,9 +20,12 @@ class Command(ConsumerCommand):
     # A done may bring hundreds of interests, and all of a batch are written in one transaction.
     batch_records_max = 2000
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._orchestrator = Orchestrator()
+
     def handle_batch(self, received: Sequence[Received]) -> Handled:
-        return relay(received, now=datetime.datetime.now(datetime.UTC))
+        return self._orchestrator.relay(received, now=datetime.datetime.now(datetime.UTC))
 
     def periodic(self) -> Periodic:
-        sweeper = Sweeper()
-        return Periodic(settings.SWEEP_INTERVAL_S, lambda: sweeper.step(now=datetime.datetime.now(datetime.UTC)))
+        return Periodic(step_interval_s(), lambda: self._orchestrator.step(now=datetime.datetime.now(datetime.UTC)))

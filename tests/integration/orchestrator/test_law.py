@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from orchestrator.quiet import dispatch_values
 from orchestrator.recalculation import recalculate
 from orchestrator.requests import Dispatch
 from portfolio.models import FxRate, Instrument, PortfolioChange, Price
@@ -75,6 +76,7 @@ steps = st.one_of(
     st.tuples(st.just("lose"), st.integers(0, 20)),
     st.tuples(st.just("wait"), st.sampled_from([1, 20, 40, 600, 100_000])),
     st.tuples(st.just("sweep"), st.just("")),
+    st.tuples(st.just("values"), st.sampled_from(PORTFOLIOS)),
 )
 
 
@@ -116,6 +118,11 @@ def told_by(message: Told) -> Reached:
     return Reached(message.computed_seq, message.market_seq, day or datetime.date.min)
 
 
+def awaited_by(message: Told) -> Reached:
+    """What values were made of all the same, though the positions have yet to follow."""
+    return Reached(market_seq=message.awaits_market_seq if isinstance(message, ValuationCalculationDone) else 0)
+
+
 @dataclass
 class Outstanding:
     """A dispatch as the law sees it: over when its calculator has answered, or failed."""
@@ -142,8 +149,8 @@ class House:
                 self.bag.append(NEWS[name]())
             case "wait":
                 self.clock_s += float(value)
-            case "sweep":
-                self._dispatched(all_swept(seconds=self.clock_s).calculations)
+            case "sweep" | "values":
+                self._dispatched(self._found(str(value)))
             case "deliver all":
                 waiting, self.bag = self.bag, []
                 self.deliver(*waiting)
@@ -160,13 +167,21 @@ class House:
                 elif name != "lose":
                     self.deliver(message)
 
+    def _found(self, portfolio_id: str) -> Sequence[Dispatch]:
+        """By a sweep, or of one portfolio by whoever looks after a quiet moment."""
+        if not portfolio_id:
+            return all_swept(seconds=self.clock_s).calculations
+        with transaction.atomic():
+            return dispatch_values(portfolio_ids=[portfolio_id], now=at(self.clock_s))
+
     def deliver(self, *messages: Message) -> None:
         """To whom they are addressed; the orchestrator takes its ones as one batch."""
         for asked in messages:
             if isinstance(asked, PositionCalculation):
                 self.bag.append(calculated(asked, *HELD[asked.portfolio_id]))
             elif isinstance(asked, ValuationCalculation):
-                self.bag.append(valued(asked, seconds=self.clock_s))
+                to_follow = last_change(*HELD[asked.portfolio_id])
+                self.bag.append(valued(asked, seconds=self.clock_s, to_follow=to_follow))
         if mine := [m for m in messages if not isinstance(m, PositionCalculation | ValuationCalculation)]:
             for told_done in mine:
                 if isinstance(told_done, PositionCalculationDone | ValuationCalculationDone):
@@ -181,7 +196,7 @@ class House:
         else:
             self.failures[answer.portfolio_id] += 1
         one = self.outstanding.get(row)
-        if one and (answer.error is not None or reached.covers(asked_by(one.asked))):
+        if one and (answer.error is not None or reached.together(awaited_by(answer)).covers(asked_by(one.asked))):
             del self.outstanding[row]
 
     def _dispatched(self, calculations: Sequence[Dispatch]) -> None:
@@ -236,9 +251,11 @@ def undone() -> Iterator[None]:
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @example(  # an interest told late: the news it concerns have been carried on before
-    history=[("book", "P1"), ("deliver", 0), ("deliver", 0), ("rate", ""), ("deliver", 1), ("deliver", 0)]
+    quiet_s=0.0,
+    history=[("book", "P1"), ("deliver", 0), ("deliver", 0), ("rate", ""), ("deliver", 1), ("deliver", 0)],
 )
 @example(  # a failure told twice, the second time while the next attempt is on its way
+    quiet_s=0.0,
     history=[
         ("book", "P1"),
         ("deliver", 0),
@@ -248,9 +265,10 @@ def undone() -> Iterator[None]:
         ("sweep", ""),
         ("deliver", 0),
         ("deliver", 0),
-    ]
+    ],
 )
 @example(  # an older done, told while a newer dispatch is outstanding
+    quiet_s=0.0,
     history=[
         ("book", "P1"),
         ("deliver", 0),
@@ -261,20 +279,21 @@ def undone() -> Iterator[None]:
         ("deliver", 0),
         ("book", "P1"),
         ("deliver", 1),
-    ]
+    ],
 )
 @example(  # calculators that are away for longer than failures are tried again, then fail once
+    quiet_s=0.0,
     history=[
         ("book", "P1"),
         ("deliver", 0),
         *[("lose", 0), ("wait", 600), ("sweep", "")] * FAILURES_MAX,
         ("calculator fails", 0),
         ("deliver", 0),
-    ]
+    ],
 )
-@given(history=st.lists(steps, min_size=4, max_size=30))
-def test_whatever_becomes_of_the_messages_all_that_is_owed_is_done_and_one_at_a_time(history):
-    with undone(), override_settings(CALCULATION_ATTEMPTS_MAX=FAILURES_MAX):
+@given(history=st.lists(steps, min_size=4, max_size=30), quiet_s=st.sampled_from([0.0, 2.0, 30.0]))
+def test_whatever_becomes_of_the_messages_all_that_is_owed_is_done_and_one_at_a_time(history, quiet_s):
+    with undone(), override_settings(CALCULATION_ATTEMPTS_MAX=FAILURES_MAX, VALUATIONS_QUIET_S=quiet_s):
         house = House()
         for name, value in history:
             house.act(name, value)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
-from orchestrator import sweep as sweeping
-from orchestrator.relay import TOPICS, Sweeper, relay
+from orchestrator.relay import TOPICS, Orchestrator, step_interval_s
+from orchestrator.sweep import sweep
 from portfolio.streaming.broker import TopicPartition
 from portfolio.streaming.memory import MemoryBroker
 from portfolio.streaming.messages import Message, PositionCalculation, ValuationCalculation, decode, encode
 from portfolio.streaming.worker import Handled, Outcome, Pace, Periodic, Received, Until, Worker
-from tests.integration.orchestrator.world import EUR, NOON, at, book, book_many, calculated, calculation, rate, settled
+from tests.integration.orchestrator.world import EUR, at, book, book_many, calculated, calculation, rate, settled
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OUT = TopicPartition(PositionCalculation.TOPIC, 0)
@@ -28,9 +29,12 @@ def publish(broker: MemoryBroker, *messages: Message, **headers: str) -> None:
         broker.append(message.TOPIC, message.key.encode(), encode(message), headers=headers)
 
 
-def run(broker: MemoryBroker, *, sweeper: Sweeper | None = None) -> Outcome:
+def run(broker: MemoryBroker, *, stepping: Orchestrator | None = None, seconds: float = 0) -> Outcome:
+    """A worker takes what the topics hold; with `stepping` it does what is to be done between records, too."""
+    orchestrator = stepping or Orchestrator()
+
     def handle(received: Sequence[Received]) -> Handled:
-        return relay(received, now=NOON)
+        return orchestrator.relay(received, now=at(seconds))
 
     worker = Worker(
         group="orchestrator",
@@ -39,7 +43,7 @@ def run(broker: MemoryBroker, *, sweeper: Sweeper | None = None) -> Outcome:
         open_consumer=broker.consumer,
         producer=broker.producer(),
         pace=Pace(poll_timeout_s=0.01),
-        every=Periodic(0.0, lambda: sweeper.step(now=at(1))) if sweeper else None,
+        every=Periodic(0.0, lambda: stepping.step(now=at(seconds))) if stepping else None,
         until=Until(once=True),
     )
     outcome = worker.run()
@@ -83,15 +87,45 @@ def test_a_redelivered_batch_dispatches_nothing_more(broker):
 
 
 def test_the_sweep_of_a_worker_walks_on_step_by_step(broker, monkeypatch):
-    monkeypatch.setattr(sweeping, "PORTFOLIOS_MAX", 2)
+    monkeypatch.setattr("orchestrator.relay.sweep", partial(sweep, portfolios_max=2))
     book_many(["P1", "P2", "P3", "P4", "P5"])
-    sweeper = Sweeper()
+    orchestrator = Orchestrator()
     seen = []
-    for _ in range(4):
-        run(broker, sweeper=sweeper)
+    for seconds in (0, 1, 5, 10):
+        run(broker, stepping=orchestrator, seconds=seconds)
         seen.append(len(dispatched(broker)))
-    assert seen[-1] == 5
-    assert seen == sorted(seen)
+    assert seen == [2, 2, 4, 5]
+
+
+def test_values_go_when_their_positions_have_stood_still_without_waiting_for_a_sweep(broker, settings):
+    settings.VALUATIONS_QUIET_S, settings.SWEEP_INTERVAL_S = 2.0, 3600.0
+    orchestrator = Orchestrator()
+    valuations = broker.records[TopicPartition(ValuationCalculation.TOPIC, 0)]
+    publish(broker, book("P1"))
+    run(broker, stepping=orchestrator)
+    (asked,) = dispatched(broker)
+    publish(broker, calculated(asked))
+    run(broker, stepping=orchestrator, seconds=10)
+    publish(broker, book("P1"))
+    run(broker, stepping=orchestrator, seconds=11)
+    _, again = dispatched(broker)
+    publish(broker, calculated(again))
+    run(broker, stepping=orchestrator, seconds=11.5)
+    run(broker, stepping=orchestrator, seconds=13.4)
+    assert valuations == [], "the moment began anew"
+    run(broker, stepping=orchestrator, seconds=13.5)
+    (record,) = valuations
+    assert decode(record.topic, record.value or b"") == ValuationCalculation(
+        portfolio_id="P1", requested_seq=2, requested_date=at(0).date()
+    )
+    run(broker, stepping=orchestrator, seconds=99)
+    assert len(valuations) == 1
+
+
+def test_steps_come_several_times_in_a_quiet_moment_and_as_often_as_sweeps(settings):
+    settings.SWEEP_INTERVAL_S = 5.0
+    for settings.VALUATIONS_QUIET_S, interval_s in [(2.0, 0.5), (60.0, 5.0), (0.0, 5.0)]:
+        assert step_interval_s() == interval_s
 
 
 def test_a_record_that_cannot_be_kept_holds_up_no_other(broker):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from orchestrator.models import Calculation, Interest
+from orchestrator.quiet import dispatch_values
 from orchestrator.recalculation import recalculate
 from portfolio.streaming.memory import MemoryBroker
 from portfolio.streaming.messages import (
     HeldSince,
     MarketDataRecorded,
+    PositionCalculation,
     PositionCalculationDone,
     ValuationCalculation,
     ValuationCalculationDone,
@@ -81,12 +83,141 @@ def test_one_valuation_is_on_its_way_and_what_is_done_meanwhile_is_dispatched_as
     assert all_told(valued(second)) == []
 
 
-def test_positions_and_valuations_of_a_portfolio_are_on_their_way_side_by_side():
+# --- waiting for the positions ------------------------------------------------------------------------------------
+
+
+def test_valuations_wait_while_positions_are_owed_and_go_with_the_done_that_leaves_nothing():
+    told(book("P1"))
+    (second,) = all_told(PositionCalculationDone(portfolio_id="P1", computed_seq=1), book("P1"))
+    assert isinstance(second, PositionCalculation), "and no values of what is about to change"
+    row = valuation("P1")
+    assert (row.requested_seq, row.state, row.pending) == (1, "IDLE", True), "owed all the same"
+    (values,) = all_told(calculated(second))
+    assert values == ValuationCalculation(portfolio_id="P1", requested_seq=2, requested_date=DAY)
+
+
+def test_valuations_wait_for_trades_that_nobody_has_told_of_yet():
     told(book("P1"))
     wake = book("P1")
-    positions, values = all_told(PositionCalculationDone(portfolio_id="P1", computed_seq=1), wake)
-    assert (positions.requested_seq, values.requested_seq) == (2, 1)
+    (second,) = all_told(PositionCalculationDone(portfolio_id="P1", computed_seq=1))
+    assert (second.requested_seq, type(second)) == (2, PositionCalculation)
+    book("P1")
+    third = all_told(wake, PositionCalculationDone(portfolio_id="P1", computed_seq=2), seconds=1)
+    assert third == [PositionCalculation(portfolio_id="P1", requested_seq=3)]
+
+
+@pytest.mark.parametrize("change", [lambda: price("AAPL"), lambda: rate("EUR", "USD")])
+def test_a_price_waits_for_trades_and_a_rate_for_the_positions_it_concerns(change):
+    settled("P1", AAPL, EUR)
+    (asked,) = told(book("P1"))
+    news = change()
+    assert valuations_told(news) == []
+    told(calculated(asked))
+    follow = valuation("P1")
+    assert (follow.dispatched_seq, follow.dispatched_market_seq) == (2, 1)
+
+
+def test_trades_without_end_let_values_be_made_every_so_often(settings):
+    """A trade every second, calculated in one: values go after 10 s, and 10 s after they were made (in 3 s)."""
+    settings.VALUATIONS_WAIT_MAX_S = 10.0
+    (asked,) = told(book("P1"), seconds=0)
+    moments = []
+    answers: dict[int, ValuationCalculationDone] = {}
+    for second in range(1, 40):
+        done = calculated(asked)
+        (asked,) = told(book("P1"), seconds=second - 0.5) or [asked]
+        due = [answers.pop(second)] if second in answers else []
+        out = all_told(done, book("P1"), *due, seconds=second)
+        (asked,) = [one for one in out if isinstance(one, PositionCalculation)]
+        for values in [one for one in out if isinstance(one, ValuationCalculation)]:
+            moments.append(second)
+            answers[second + 3] = valued(values)
+    assert moments == [11, 24, 37]
+
+
+def test_the_sweep_finds_values_that_have_waited_long_enough(settings):
+    settings.VALUATIONS_WAIT_MAX_S, settings.DISPATCH_TIMEOUT_S = 10.0, 600.0
+    told(book("P1"))
+    all_told(PositionCalculationDone(portfolio_id="P1", computed_seq=1), book("P1"))
+    assert swept_valuations(seconds=9.9) == []
+    assert [one.requested_seq for one in swept_valuations(seconds=10)] == [1]
+
+
+def test_positions_that_have_failed_are_not_waited_for():
+    settled("P1", AAPL)
+    (asked,) = told(book("P1"))
+    assert valuations_told(price("AAPL")) == []
+    told(failed(asked))
+    (values,) = swept_valuations(seconds=0.1)
+    assert (values.requested_seq, values.requested_market_seq) == (1, 1)
+    all_told(valued(values))
+    (at_once,) = valuations_told(price("AAPL"))
+    assert at_once.requested_market_seq == 2
+
+
+def test_values_wait_until_positions_have_stood_still(settings):
+    settings.VALUATIONS_QUIET_S = 2.0
+    (asked,) = told(book("P1"))
+    assert valuations_told(calculated(asked), seconds=1) == []
+    assert swept_valuations(seconds=2.9) == []
+    with transaction.atomic():
+        (values,) = dispatch_values(portfolio_ids=["P1", "P2"], now=at(3))
     assert isinstance(values, ValuationCalculation)
+    all_told(valued(values), seconds=3)
+    (asked,) = told(book("P1"), seconds=4)
+    told(calculated(asked), seconds=5)
+    assert [one.requested_seq for one in swept_valuations(seconds=7)] == [2], "the sweep finds them too"
+
+
+def test_a_price_of_a_portfolio_that_stands_still_is_valued_at_once(settings):
+    settled("P1", AAPL)
+    settings.VALUATIONS_QUIET_S = 2.0
+    assert len(valuations_told(price("AAPL"), seconds=2)) == 1
+
+
+# --- values that have seen more of the market than their positions ------------------------------------------------
+
+
+def test_values_made_before_their_positions_have_followed_a_rate_are_asked_for_again_when_these_have():
+    """The rate comes between the dispatch, for a price, and the snapshot. Nobody has told the orchestrator of it."""
+    settled("P1", AAPL, EUR)
+    (values,) = valuations_told(price("AAPL"))
+    rate("EUR", "USD")
+    (positions,) = told(valued(values, to_follow=2))
+    assert positions == PositionCalculation(portfolio_id="P1", requested_seq=1, requested_market_seq=2, interests_seq=1)
+    row = valuation("P1")
+    assert (row.state, row.pending, row.done_market_seq) == ("IDLE", True, 0), "nothing is done that is not"
+    (again,) = valuations_told(calculated(positions))
+    assert again.requested_market_seq == 2
+    assert all_told(valued(again, to_follow=2)) == []
+    assert not valuation("P1").pending
+
+
+def test_an_answer_to_an_earlier_dispatch_closes_none_that_asks_for_more():
+    settled("P1", AAPL, EUR)
+    (values,) = valuations_told(price("AAPL"))
+    rate("EUR", "USD")
+    early = valued(values, to_follow=2)
+    Calculation.objects.filter(kind="VALUATIONS").update(requested_market_seq=3, dispatched_market_seq=3)
+    told(early)
+    assert valuation("P1").state == "DISPATCHED"
+
+
+def test_values_that_await_positions_which_fail_are_not_made_over_and_over(settings):
+    settings.CALCULATION_ATTEMPTS_MAX, settings.DISPATCH_TIMEOUT_S = 1, 30
+    settled("P1", AAPL, EUR)
+    (values,) = valuations_told(price("AAPL"))
+    rate("EUR", "USD")
+    (positions,) = told(valued(values, to_follow=2))
+    told(failed(positions))
+    (again,) = swept_valuations(seconds=1)
+    assert all_told(valued(again, to_follow=2), seconds=2) == []
+    assert swept_valuations(seconds=30) == []
+    assert swept_valuations(seconds=31) == [again], "as often as what nobody answers"
+    assert valuation("P1").pending
+
+
+# --- the market ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -149,12 +149,20 @@ def failed(asked: PositionCalculation, error: str = "a division by zero") -> Pos
     return PositionCalculationDone(portfolio_id=asked.portfolio_id, computed_seq=0, error=error)
 
 
-def valued(asked: ValuationCalculation, *quoted_in: str, seconds: float = 0) -> ValuationCalculationDone:
-    """A calculator's answer: it saw the positions, the market and the clock as they are now."""
+def valued(
+    asked: ValuationCalculation, *quoted_in: str, seconds: float = 0, to_follow: int = 0
+) -> ValuationCalculationDone:
+    """A calculator's answer: it saw the positions, the market and the clock as they are now.
+
+    `to_follow` is the market_seq of what the positions depend on: where they have not seen it, the answer says so.
+    """
+    positions = calculation(asked.portfolio_id)
+    behind = positions.done_market_seq < to_follow
     return ValuationCalculationDone(
         portfolio_id=asked.portfolio_id,
-        computed_seq=calculation(asked.portfolio_id).done_seq,
-        market_seq=market_seq(),
+        computed_seq=positions.done_seq,
+        market_seq=positions.done_market_seq if behind else market_seq(),
+        awaits_market_seq=market_seq() if behind else 0,
         valued_until=at(seconds).date(),
         quoted_in=quoted_in,
     )

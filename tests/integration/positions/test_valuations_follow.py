@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction as db_transaction
 
 from orchestrator.models import Calculation
 from orchestrator.operations import advance
-from orchestrator.sweep import sweep
 from portfolio.streaming.messages import (
     Message,
     PositionCalculation,
@@ -33,7 +33,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 D = Decimal
 NOW = datetime.datetime(2025, 1, 20, 12, tzinfo=datetime.UTC)
-LATER = NOW + datetime.timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_quiet_moment(settings: Any) -> None:
+    settings.VALUATIONS_QUIET_S = 0.0
 
 
 def told(*messages: Message, now: datetime.datetime = NOW) -> list[PositionCalculation | ValuationCalculation]:
@@ -98,17 +102,15 @@ def test_valuations_wait_for_positions_that_the_same_news_concerns(valued):
     assert not any(one.pending for one in Calculation.objects.all())
 
 
-def test_valuations_that_saw_more_of_the_market_than_the_positions_are_owed_still(valued):
+@pytest.mark.parametrize("lost", [False, True], ids=["told", "the news of it lost"])
+def test_valuations_that_saw_more_of_the_market_than_the_positions_are_made_again_at_once(valued, lost):
     """A price alone sends valuations on their way; the rate is recorded before they look."""
     asked = told(*[one.message for one in pipeline.record_reference(price()).publications])
     assert [type(one) for one in asked] == [ValuationCalculation]
     news = pipeline.record_reference(rate("1.2"))
     dones = calculated(asked)
 
-    settled(told(*[one.message for one in news.publications], *dones))
-    with db_transaction.atomic():
-        swept = sweep(after="", now=LATER)
-    settled(list(swept.calculations))
+    settled(told(*(dones if lost else [*[one.message for one in news.publications], *dones])))
 
     assert (day().inflow, day().cash) == (1200, 1190)
     assert not PositionChange.objects.exists()
