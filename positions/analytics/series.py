@@ -1,7 +1,8 @@
 """A portfolio's days: what it was worth at the end of each, and what crossed its border in it.
 
 A value stands until something it is made of changes: the state of the holding, the quote, a rate. So each holding is
-walked through the days with the state and the quote in hand, and valued again only where one of these is another.
+walked through the days with the state and the quote in hand, and valued again only where one of these is another; days
+on which nothing can be are not looked at one by one.
 """
 
 from __future__ import annotations
@@ -10,30 +11,20 @@ import datetime
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from portfolio.amounts import (
-    AT_PAR,
     NIL,
-    UNKNOWN_RATE,
     Amount,
     Base,
-    ExchangeRate,
-    Local,
     number_of,
-    rate_of,
-    same_money,
 )
-from portfolio.money import ONE, exact, rounded
+from portfolio.money import exact
 from positions.analytics.days import Day
-from positions.analytics.history import History, MoveValue, Quote, Timeline
+from positions.analytics.history import History, MoveValue, Timeline
+from positions.analytics.walks import NO_FLAGS, NOTHING, ONE_DAY, CashWalk, SecurityWalk, Worth
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.engine.valuation import is_stale, worth_of
 
-ONE_DAY = datetime.timedelta(days=1)
-NO_FLAGS: frozenset[str] = frozenset()
-STALE_RATE = frozenset({"STALE_FX_RATE"})
-STALE_PRICE = frozenset({"STALE"})
+__all__ = ["OF_DAY", "ONE_DAY", "Worth", "daily_values", "worth_changes", "worths"]
 
 OF_DAY = {
     "inflow": "inflow_base",
@@ -44,17 +35,6 @@ OF_DAY = {
     "fees_in_cost": "fees_in_cost_base",
 }
 """What a day adds up of all holdings, and the sum of a holding whose growth it is."""
-
-
-class Worth(NamedTuple):
-    """A holding at the end of a day, in base."""
-
-    value: Amount[Base]
-    flags: frozenset[str]
-    missing: str
-
-
-NOTHING = Worth(NIL, NO_FLAGS, "")
 
 
 @dataclass(slots=True)
@@ -81,15 +61,22 @@ def daily_values(history: History, first: datetime.date, last: datetime.date) ->
         for key in history.timelines:
             if key.kind is Kind.CASH and not history.cash_tracked:
                 continue
-            for index, worth in worths(history, key, first, last):
-                day = sums[index]
-                day.note(worth)
-                if key.kind is Kind.CASH:
-                    day.cash += worth.value
-                else:
-                    day.securities += worth.value
+            for start, end, worth in _runs(history, key, first, last):
+                _add_worth(sums[start : end + 1], worth, is_cash=key.kind is Kind.CASH)
         _add_what_happened(history, sums, first, last)
         return [_day(first + index * ONE_DAY, of_day) for index, of_day in enumerate(sums)]
+
+
+def _add_worth(days: Sequence[_Sums], worth: Worth, *, is_cash: bool) -> None:
+    if worth.flags or worth.missing:
+        for day in days:
+            day.note(worth)
+    if is_cash:
+        for day in days:
+            day.cash += worth.value
+    else:
+        for day in days:
+            day.securities += worth.value
 
 
 def _add_what_happened(history: History, sums: Sequence[_Sums], first: datetime.date, last: datetime.date) -> None:
@@ -132,11 +119,23 @@ def worths(history: History, key: HoldingKey, first: datetime.date, last: dateti
 
     Needs the arithmetic of `portfolio.money.exact`.
     """
-    walk = _CashWalk(history) if key.kind is Kind.CASH else _SecurityWalk(history, key.security_id)
+    for start, end, worth in _runs(history, key, first, last):
+        for number in range(start, end + 1):
+            yield number, worth
+
+
+def _runs(
+    history: History, key: HoldingKey, first: datetime.date, last: datetime.date
+) -> Iterator[tuple[int, int, Worth]]:
+    """The same by the numbers of the first and the last of several days on which the worth is one."""
+    walk = CashWalk(history) if key.kind is Kind.CASH else SecurityWalk(history, key.security_id)
     for held, since, until in _spans(history.timelines[key], first, last):
-        if held.quantity:
-            for number in range((since - first).days, (until - first).days + 1):
-                yield number, walk.step(held, first + number * ONE_DAY, since)
+        day = since
+        while held.quantity and day <= until:
+            worth = walk.step(held, day, since)
+            end = walk.stands_until(held, day, until)
+            yield (day - first).days, (end - first).days, worth
+            day = end + ONE_DAY
 
 
 def worth_changes(
@@ -145,7 +144,7 @@ def worth_changes(
     """The same, but for days that are sure to have the worth of the day before: those between two quotes in base
     currency are passed over, and a day on which nothing is left has NOTHING. Flags are not kept.
     """
-    walk = _CashWalk(history) if key.kind is Kind.CASH else _SecurityWalk(history, key.security_id)
+    walk = CashWalk(history) if key.kind is Kind.CASH else SecurityWalk(history, key.security_id)
     for held, since, until in _spans(history.timelines[key], first, last):
         if not held.quantity:
             yield (since - first).days, NOTHING
@@ -166,94 +165,3 @@ def _spans(
         until = min(timeline.dates[index + 1] - ONE_DAY, last) if index + 1 < len(timeline.dates) else last
         if since <= until:
             yield timeline.states[index], since, until
-
-
-class _CashWalk:
-    """A currency's balance, day after day."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-
-    def step(self, held: Holding, day: datetime.date, since: datetime.date) -> Worth:
-        rate = self._history.rates.market(held.currency, self._history.base_currency, day)
-        flags = STALE_RATE if rate and rate.stale_on(day) else NO_FLAGS
-        return Worth(self._history.cash_base(held, day), flags, "" if rate else "MISSING_FX_RATE")
-
-    def changes(
-        self, held: Holding, since: datetime.date, until: datetime.date
-    ) -> Iterator[tuple[datetime.date, Worth]]:
-        """A balance in base stays what it is."""
-        yield since, self.step(held, since, since)
-
-
-class _SecurityWalk:
-    """A security's holding, day after day, with what its last value was made of."""
-
-    def __init__(self, history: History, security_id: str) -> None:
-        self._history = history
-        self._quotes = history.quotes.get(security_id, ())
-        terms = history.instruments.get(security_id)
-        self._exchange = terms.exchange if terms else None
-        self._price_factor = terms.price_factor if terms else ONE
-        self._next_quote = 0
-        self._held: Holding | None = None
-        self._made_of: object = None
-        self._priced: datetime.date | None = None
-        self._worth = NOTHING
-
-    def step(self, held: Holding, day: datetime.date, since: datetime.date) -> Worth:
-        """The holding at the end of a day; its state stands since another day, at the latest."""
-        quote = self._quote(day)
-        fx_rate, rate_is_stale = self._rate(held.currency, day)
-        priced = quote.date if quote and quote.date >= since else self._priced
-        made_of = (quote, fx_rate, rate_is_stale, priced and is_stale(priced, day, self._exchange))
-        if held is self._held and made_of == self._made_of:
-            return self._worth
-        if quote and quote.date >= since and quote.currency == held.currency:
-            # Quoted in the holding's own units, after its last own trade: there is nothing to choose or restate.
-            _, value_base = worth_of(held.quantity, same_money(quote.price, Local), self._price_factor, fx_rate)
-            flags = (STALE_PRICE if made_of[3] else NO_FLAGS) | (STALE_RATE if rate_is_stale else NO_FLAGS)
-            self._worth = Worth(value_base, flags, "MISSING_FX_RATE" if value_base.is_nan() else "")
-            self._held, self._priced, self._made_of = held, quote.date, made_of
-            return self._worth
-        known = self._history.as_market_price(held.key.security_id, quote) if quote else None
-        valuation = self._history.value_at(held, day, known or self._history.price_of(held, day))
-        missing = valuation.missing if valuation.market_value_base.is_nan() else ""
-        self._worth = Worth(valuation.market_value_base, frozenset(valuation.flags), missing)
-        # A price in another currency has a rate of its own each day, and one that an old symbol left its own quotes.
-        plain = "CONVERTED" not in valuation.flags and (quote or held.trade_price is not None)
-        self._held, self._priced = held if plain else None, valuation.price_date
-        self._made_of = (*made_of[:3], valuation.price_date and "STALE" in valuation.flags)
-        return self._worth
-
-    def changes(
-        self, held: Holding, since: datetime.date, until: datetime.date
-    ) -> Iterator[tuple[datetime.date, Worth]]:
-        """The first day of a state in base currency, and those of its quotes; every day where more may change it."""
-        yield since, self.step(held, since, since)
-        if self._held is held:
-            quotes = self._quotes
-            while self._next_quote < len(quotes) and quotes[self._next_quote].date <= until:
-                quote = quotes[self._next_quote]
-                if quote.currency != held.currency:
-                    since = quote.date - ONE_DAY
-                    break
-                self._next_quote += 1
-                value = rounded(held.quantity * same_money(quote.price, Base) * self._price_factor)
-                yield quote.date, Worth(value, NO_FLAGS, "")
-            else:
-                return
-        for number in range(1, (until - since).days + 1):
-            yield since + number * ONE_DAY, self.step(held, since + number * ONE_DAY, since)
-
-    def _rate(self, currency: str, day: datetime.date) -> tuple[ExchangeRate[Local, Base], bool]:
-        """The rate of a day to base, UNKNOWN without one, and whether it is stale."""
-        if currency == self._history.base_currency:
-            return AT_PAR, False
-        rate = self._history.rates.market(currency, self._history.base_currency, day)
-        return (rate_of(rate.value, Local, Base), rate.stale_on(day)) if rate else (UNKNOWN_RATE, False)
-
-    def _quote(self, day: datetime.date) -> Quote | None:
-        while self._next_quote < len(self._quotes) and self._quotes[self._next_quote].date <= day:
-            self._next_quote += 1
-        return self._quotes[self._next_quote - 1] if self._next_quote else None
