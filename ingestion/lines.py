@@ -5,7 +5,10 @@ A line is a record with the number of the line it ends on, so that whoever is to
 
 from __future__ import annotations
 
+import datetime
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 
 from ingestion.formats import csv_rows, require_fields
 from portfolio.streaming.messages import Submission
@@ -16,6 +19,7 @@ Line = tuple[int, bytes | Refused]
 """The number of a line, and its record as the bytes of a JSON object; or why there is none."""
 Rows = Iterator[tuple[int, list[str] | Refused]]
 Cells = dict[str, str]
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def header_and_rows(texts: Iterable[str]) -> tuple[list[str], Rows]:
@@ -25,6 +29,33 @@ def header_and_rows(texts: Iterable[str]) -> tuple[list[str], Rows]:
     if isinstance(header, Refused) or not any(header):
         raise Refused([FieldProblem("", "required", "the file has no header with the names of its columns")])
     return header, rows
+
+
+def spelling_problems(cells: Iterable[tuple[str, str, str]]) -> list[FieldProblem]:
+    """Which cells, each with its column and as what it is read ("date" or "number"), spell none."""
+    return [
+        FieldProblem(column, "invalid", f"{text!r} is no {_EXPECTED[kind]}")
+        for column, text, kind in cells
+        if not _SPELLED[kind](text)
+    ]
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(_DAY.fullmatch(text) and datetime.date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except InvalidOperation:
+        return False
+
+
+_SPELLED: Mapping[str, Callable[[str], bool]] = {"date": _is_day, "number": _is_number}
+_EXPECTED = {"date": "date of the form YYYY-MM-DD", "number": "number"}
 
 
 def field_lines(

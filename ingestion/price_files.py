@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ingestion.lines import Cells, Line, Rows, field_lines, header_and_rows
+from ingestion.lines import Cells, Line, Rows, field_lines, header_and_rows, spelling_problems
 from ingestion.splits import Splits
 from portfolio.streaming.messages import SubmittedPrice
 from portfolio.texts import record_from_texts
@@ -60,6 +60,10 @@ class PriceFile:
             if price.lower() not in NOT_QUOTED:
                 # Some write a time beside the date, midnight in the exchange's own zone.
                 quote = {"price_date": row[day].strip()[:DAY_CHARS], "price": price}
+                cells = (header[day], quote["price_date"], "date"), (header[close], price, "number")
+                if problems := spelling_problems(cells):
+                    yield number, Refused(problems)
+                    continue
                 yield number, record_from_texts(SubmittedPrice, self._as_quoted({**self.defaults, **quote}))
 
     def _as_quoted(self, cells: Cells) -> Cells:

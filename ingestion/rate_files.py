@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ingestion.lines import Line, Rows, field_lines, header_and_rows
+from ingestion.lines import Line, Rows, field_lines, header_and_rows, spelling_problems
 from portfolio.streaming.messages import SubmittedRate
 from portfolio.texts import record_from_texts
 from portfolio.validation import Refused
@@ -33,9 +33,16 @@ def _reference_rates(header: Sequence[str], rows: Rows, defaults: Mapping[str, s
             yield number, row
             continue
         rate_date = _day(row[0].strip())
+        if problems := spelling_problems([(header[0], rate_date, "date")]):
+            yield number, Refused(problems)
+            continue
         for column, currency in columns:
             rate = row[column].strip()
-            if rate not in NOT_QUOTED:
+            if rate in NOT_QUOTED:
+                continue
+            if problems := spelling_problems([(currency, rate, "number")]):
+                yield number, Refused(problems)
+            else:
                 cells = {"from_currency": "EUR", "to_currency": currency, "rate_date": rate_date, "rate": rate}
                 yield number, record_from_texts(SubmittedRate, {**defaults, **cells})
 

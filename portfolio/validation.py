@@ -31,6 +31,7 @@ from portfolio.streaming.messages import (
 from portfolio.transaction_types import TRANSACTION_TYPES
 
 S = TypeVar("S", bound=Submission)
+QUOTED_CHARACTERS_MAX = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +296,7 @@ def _every_problem(submission_type: type[S], raw: bytes, error: Exception) -> li
         try:
             read[name] = msgspec.convert(record[name], field.type)
         except msgspec.ValidationError as wrong:
-            problems.append(FieldProblem(name, "invalid", _sentence(wrong, field.type)))
+            problems.append(FieldProblem(name, "invalid", _sentence(wrong, field.type, record[name])))
     known = {field.encode_name for field in fields}
     unknown = [name for name in record if name not in known and submission_type.__struct_config__.forbid_unknown_fields]
     problems += [FieldProblem(name, "unknown_field", "is not a field") for name in unknown]
@@ -311,14 +312,21 @@ def _every_problem(submission_type: type[S], raw: bytes, error: Exception) -> li
     return problems or [FieldProblem("", "invalid", str(error))]
 
 
-def _sentence(error: msgspec.ValidationError, field_type: Any) -> str:
-    """What msgspec says, with a description in the place of a regular expression."""
+def _sentence(error: msgspec.ValidationError, field_type: Any, given: object) -> str:
+    """What msgspec says, with a description in the place of a regular expression or of the name of a standard."""
     text = str(error).split(" - at `")[0]
+    if "RFC3339" in text and isinstance(given, str):
+        return f"{_quoted(given)} is not a date of the calendar, of the form YYYY-MM-DD"
     if "matching regex" in text:
         for meta in _metas(field_type):
             if meta.description:
                 return f"must be {meta.description}"
     return text
+
+
+def _quoted(given: str) -> str:
+    """What was given, as far as a message has room for it."""
+    return repr(given if len(given) <= QUOTED_CHARACTERS_MAX else f"{given[:QUOTED_CHARACTERS_MAX]}..")
 
 
 def _metas(field_type: Any) -> Iterator[msgspec.Meta]:

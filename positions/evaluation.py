@@ -72,11 +72,13 @@ def evaluate(body: bytes, *, today: datetime.date, records_max: int | None = Non
     `records_max` bounds what the lists of the request hold together.
     """
     request = _request(body)
-    lists = (getattr(request, name) for name in Request.__struct_fields__)
-    records = sum(len(one) for one in lists if isinstance(one, list))
+    lists = {name: getattr(request, name) for name in Request.__struct_fields__}
+    sizes = {name: len(one) for name, one in lists.items() if isinstance(one, list)}
+    records = sum(sizes.values())
     if records_max is not None and records > records_max:
-        detail = f"there are {records:,} records in all; a what-if has {records_max:,} at most"
-        raise Refused([FieldProblem("transactions", "too_many", detail)])
+        longest = max(sizes, key=lambda name: sizes[name])
+        detail = f"{sizes[longest]:,} of {records:,} records in all; a what-if has {records_max:,} at most"
+        raise Refused([FieldProblem(longest, "too_many", detail)])
     try:
         return _evaluate(request, today)
     except OutOfRange as error:

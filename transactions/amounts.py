@@ -28,9 +28,9 @@ class DoubtfulAmount(NamedTuple):
     product: Decimal | None
 
 
-def doubtful_amounts(*, portfolio_id: str) -> list[DoubtfulAmount]:
-    """The transactions of a portfolio without an amount where one is needed, and those whose amount differs from its
-    parts by more than half a percent. Reads the portfolio's ledger.
+def doubtful_amounts(*, portfolio_id: str, missing: bool, after: str, count: int) -> list[DoubtfulAmount]:
+    """The transactions of a portfolio without an amount where one is needed (`missing`), or those whose amount differs
+    from its parts by more than half a percent: the first `count` after an id. The portfolio's ledger is read for it.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -39,7 +39,8 @@ def doubtful_amounts(*, portfolio_id: str) -> list[DoubtfulAmount]:
                    t.quantity * t.price * coalesce(i.price_factor, 1)
             FROM transactions AS t
             LEFT JOIN instruments AS i ON i.security_id = t.security_id
-            WHERE t.portfolio_id = %(portfolio_id)s AND t.status = 'BOOKED'
+            WHERE t.portfolio_id = %(portfolio_id)s AND t.status = 'BOOKED' AND t.transaction_id > %(after)s
+              AND (t.gross_transaction_amount IS NULL) = %(missing)s
               AND CASE WHEN t.gross_transaction_amount IS NULL
                   THEN (t.quantity IS NULL OR t.price IS NULL)
                        AND NOT (t.security_id IS NOT NULL AND t.transaction_type = ANY(%(without)s))
@@ -51,12 +52,15 @@ def doubtful_amounts(*, portfolio_id: str) -> list[DoubtfulAmount]:
                   WHERE higher.portfolio_id = t.portfolio_id AND higher.transaction_id = t.transaction_id
                     AND higher.version > t.version
               )
-            ORDER BY t.transaction_id
+            ORDER BY t.transaction_id LIMIT %(count)s
             """,
             {
                 "portfolio_id": portfolio_id,
                 "without": [name for name, its in TRANSACTION_TYPES.items() if not its.amount],
                 "tolerance": TOLERANCE,
+                "missing": missing,
+                "after": after,
+                "count": count,
             },
         )
         return [DoubtfulAmount(*row) for row in cursor.fetchall()]

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
+from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from portfolio.money import exact
@@ -17,8 +18,8 @@ from portfolio.problems import FieldError, InvalidContent, Unknown
 from positions.api.explanation_serializers import ExplanationSerializer
 from positions.checking.exceptions import exception_answers
 from positions.engine.lots import HoldingKey, Kind
-from positions.explaining.answers import explanation_answer
 from positions.explaining.entries import FIGURES, OF_CASH, OF_SECURITIES, Question, explain_holding
+from positions.explaining.listing import EXCEPTIONS_MAX, exceptions_listed, explanation_answer
 from positions.explaining.whole import explained_portfolio
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 
@@ -37,8 +38,12 @@ class Explanation(APIView):
     """A figure, and the parts that add up to it.
 
     Of a security, or of the cash of a currency, the parts are what each transaction changed of the figure; of its
-    realised gain the disposals, of its market value and unrealised gain the open lots. Of the portfolio (neither is
+    realised gain the disposals, of its market value and unrealised gain the open lots. Of a security with thousands of
+    transactions they are what each day changed, with the address of its transactions. Of the portfolio (neither is
     named) they are its holdings, in base, each with the address of its own explanation.
+
+    The latest parts are listed. Those before are one part with their sum, so that the parts always add up to the
+    figure; `next` is the address of the explanation as of the last day that is left out, which lists them.
     """
 
     @extend_schema(
@@ -57,9 +62,23 @@ class Explanation(APIView):
         asked = variant_query(request, kind=ExplainQuery)
         key = _key(figure, asked.pop("security_id", None), asked.pop("currency", None))
         if key:
-            return Response(explain_holding(request.user, Question(portfolio_id, figure, key, **asked)))
+            return Response(
+                _addressed(request, explain_holding(request.user, Question(portfolio_id, figure, key, **asked)))
+            )
         with reading(request, portfolio_id, asked) as found, exact():
-            return Response(_of_portfolio(request, found, asked, figure))
+            return Response(_addressed(request, _of_portfolio(request, found, asked, figure)))
+
+
+def _addressed(request: Request, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer with addresses: of the parts before those listed (`next`), and of each day's transactions."""
+    until = answer.pop("go_on_as_of")
+    here = request.build_absolute_uri()
+    transactions = reverse("portfolio-transactions", args=[answer["portfolio_id"]], request=request)
+    for part in answer["parts"]:
+        if part["kind"] == "DAY":
+            of_day = {"security_id": part["security_id"], "start": part["date"], "end": part["date"]}
+            part["explained_at"] = f"{transactions}?{urlencode(of_day)}"
+    return {**answer, "next": replace_query_param(here, "as_of", until.isoformat()) if until else None}
 
 
 def _key(figure: str, security_id: str | None, currency: str | None) -> HoldingKey | None:
@@ -104,6 +123,6 @@ def _of_portfolio(request: Request, found: Reading, asked: dict[str, Any], figur
         **explanation_answer(explained_portfolio(figure, snapshot, link)),
         "price": None,
         "rate": None,
-        "exceptions": exception_answers(found),
+        **exceptions_listed(exception_answers(found, count=EXCEPTIONS_MAX + 1)),
         "provisional": snapshot.provisional_portfolio,
     }

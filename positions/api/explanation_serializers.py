@@ -60,8 +60,9 @@ class ExplanationPartSerializer(serializers.Serializer[Any]):
     """One part: what it contributes, signed, and the facts of its kind."""
 
     kind = serializers.ChoiceField(
-        ["TRANSACTION", "DISPOSAL", "LOT", "HOLDING", "REVALUATION", "LEFT_OUT"],
-        help_text="LEFT_OUT: the sum of the parts that are not listed; REVALUATION: of cash, what the rate of the day"
+        ["TRANSACTION", "DAY", "DISPOSAL", "LOT", "HOLDING", "REVALUATION", "LEFT_OUT"],
+        help_text="DAY: what all transactions of a day changed, of a security that has thousands; LEFT_OUT: the sum of"
+        " the parts that are not listed; REVALUATION: of cash, what the rate of the day"
         " makes of its average cost",
     )
     date = serializers.DateField(help_text="the trade date; of a lot its acquisition")
@@ -90,7 +91,9 @@ class ExplanationPartSerializer(serializers.Serializer[Any]):
     market_value_base = FigureField(required=False)
     fx_gain_base = FigureField(required=False, help_text="of a lot: how much of its unrealised gain is exchange")
     local = FigureField(required=False, help_text="of a holding: the amount in its own money")
-    explained_at = serializers.URLField(required=False, help_text="of a holding: its own explanation")
+    explained_at = serializers.URLField(
+        required=False, help_text="of a holding: its own explanation; of a day its transactions"
+    )
     count = serializers.IntegerField(required=False, help_text="LEFT_OUT: how many parts")
     last_date = serializers.DateField(required=False, help_text="LEFT_OUT: of the last of them")
 
@@ -116,8 +119,14 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     parts_total_base = FigureField(allow_null=True)
     parts_max = serializers.IntegerField(help_text="so many parts are listed, the latest; the others are one sum")
     parts_left_out = serializers.IntegerField()
+    next = serializers.URLField(
+        allow_null=True,
+        help_text="the explanation as of the last day that is left out, which lists the parts before these; null of"
+        " lots, and where nothing is left out",
+    )
     parts = ExplanationPartSerializer(many=True)
     price = PriceUsedSerializer(allow_null=True, help_text="what lots are valued at")
     rate = RateUsedSerializer(allow_null=True, help_text="to base, of the day valued")
     exceptions = ExceptionSerializer(many=True, help_text="transactions left out, or booked otherwise than they asked")
+    more_exceptions = serializers.BooleanField(help_text="there are more than are listed")
     provisional = serializers.BooleanField(help_text="rests on attributes that have not arrived yet")

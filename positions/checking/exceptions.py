@@ -1,49 +1,133 @@
 """Open exceptions with the money they affect: the gross amount of the transaction that was left out or differs.
 
-The rows of exceptions name transactions; their money is read from the ledger beside them, being few.
+The rows of exceptions name transactions; their money is read from the ledger beside those that are told.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
+
+from django.db import connection
 
 from portfolio.money import exact
 from positions.calculating.market import market
 from positions.calculating.terms import terms_of
 from positions.engine.entry import enrich
 from positions.figures import exception_answer, figure, money_affected
-from positions.models import BookingException
+from positions.models import BookingException, PortfolioState
 from positions.queries import exceptions_of
 from positions.variants.asked import Reading
-from transactions.entries import counting
+from transactions.entries import effective
+from transactions.excerpts import ledgers_of
 
 _NO_MONEY = {"amount": None, "currency": None, "amount_base": None}
 
 
-def exception_answers(found: Reading) -> list[dict[str, Any]]:
-    """The exceptions of the portfolio asked for, up to the day asked about."""
+def exception_answers(found: Reading, *, count: int | None = None) -> list[dict[str, Any]]:
+    """The exceptions of the portfolio asked for, up to the day asked about: all, or the first `count` of them."""
     if found.variant:
-        return [exception_answer(problem) for problem in found.variant.books.problems]
-    state = found.state
-    rows = exceptions_of(portfolio_id=state.portfolio_id, until=found.as_of)
-    return stored_exceptions(rows, base_currencies={state.portfolio_id: state.base_currency})
+        return [exception_answer(problem) for problem in found.variant.books.problems[:count]]
+    if count is None:
+        return stored_exceptions(exceptions_of(portfolio_id=found.state.portfolio_id, until=found.as_of))
+    first = _first_exceptions("true", {"portfolio_id": found.state.portfolio_id, "until": found.as_of, "count": count})
+    return stored_exceptions(first)
 
 
-def stored_exceptions(rows: Sequence[BookingException], *, base_currencies: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The exceptions of the rows, in their order, with their money; the bases are those of the stored figures."""
-    ids: dict[str, list[str]] = {}
+def exceptions_of_security(
+    *, portfolio_id: str, security_id: str, until: datetime.date, count: int
+) -> list[BookingException]:
+    """The first exceptions of transactions up to a day that name the security, be it as their target."""
+    return _first_exceptions(
+        """
+        e.security_id = %(name)s OR e.transaction_id IN (
+            SELECT t.transaction_id FROM transactions AS t
+            WHERE t.portfolio_id = %(portfolio_id)s AND t.target_security_id = %(name)s
+        )
+        """,
+        {"portfolio_id": portfolio_id, "name": security_id, "until": until, "count": count},
+    )
+
+
+def exceptions_of_currency(
+    *, portfolio_id: str, currency: str, until: datetime.date, count: int
+) -> list[BookingException]:
+    """The first exceptions of transactions up to a day in a currency."""
+    return _first_exceptions(
+        """
+        %(name)s = (
+            SELECT t.currency FROM transactions AS t
+            WHERE t.portfolio_id = e.portfolio_id AND t.transaction_id = e.transaction_id
+            ORDER BY t.version DESC LIMIT 1
+        )
+        """,
+        {"portfolio_id": portfolio_id, "name": currency, "until": until, "count": count},
+    )
+
+
+def _first_exceptions(condition: str, parameters: dict[str, Any]) -> list[BookingException]:
+    return list(
+        BookingException.objects.raw(
+            f"""
+            SELECT e.* FROM booking_exceptions AS e
+            WHERE e.portfolio_id = %(portfolio_id)s AND e.transaction_date <= %(until)s AND ({condition})
+            ORDER BY e.transaction_date, e.transaction_id, e.code LIMIT %(count)s
+            """,  # noqa: S608 - texts of this module's own
+            parameters,
+        )
+    )
+
+
+def open_codes(portfolio_ids: Sequence[str], codes: Collection[str]) -> dict[str, list[str]]:
+    """The portfolios that have open exceptions of these codes, with the codes they have, in order."""
+    found: dict[str, list[str]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT p.portfolio_id, c.code
+            FROM unnest(%s::text[]) AS p(portfolio_id) CROSS JOIN unnest(%s::text[]) AS c(code)
+            WHERE EXISTS (
+                SELECT FROM booking_exceptions AS e WHERE e.portfolio_id = p.portfolio_id AND e.code = c.code
+            )
+            """,
+            [list(portfolio_ids), list(codes)],
+        )
+        for portfolio_id, code in sorted(cursor.fetchall()):
+            found.setdefault(portfolio_id, []).append(code)
+    return found
+
+
+def exceptions_after(
+    portfolio_id: str, codes: Sequence[str], after: tuple[str, str], *, count: int
+) -> list[BookingException]:
+    """The first `count` exceptions of a portfolio after a code and a transaction, in that order; no more are read."""
+    rows: list[BookingException] = []
+    for code in codes:
+        if code >= after[0] and len(rows) < count:
+            beyond = after[1] if code == after[0] else ""
+            of_code = BookingException.objects.filter(portfolio_id=portfolio_id, code=code, transaction_id__gt=beyond)
+            rows += of_code.order_by("transaction_id")[: count - len(rows)]
+    return rows
+
+
+def stored_exceptions(rows: Sequence[BookingException]) -> list[dict[str, Any]]:
+    """The exceptions of the rows, in their order, with their money; in base that of the stored figures."""
+    if not rows:
+        return []
+    named: dict[str, set[str]] = {}
     for row in rows:
-        ids.setdefault(row.portfolio_id, []).append(row.transaction_id)
+        named.setdefault(row.portfolio_id, set()).add(row.transaction_id)
+    bases = dict(PortfolioState.objects.filter(pk__in=named).values_list("portfolio_id", "base_currency"))
+    versions = ledgers_of(securities={}, transaction_ids=named)
+    ledgers = {portfolio_id: effective(of_portfolio) for portfolio_id, of_portfolio in versions.items()}
+    market.refresh()
     money: dict[tuple[str, str], dict[str, Any]] = {}
-    for portfolio_id, of_portfolio in ids.items():
-        found = counting(portfolio_ids=[portfolio_id], transaction_ids=of_portfolio, until=datetime.date.max)
-        (terms,) = terms_of(found, market.rates).values()
-        terms = replace(terms, base_currency=base_currencies[portfolio_id])
-        with exact():
-            for entry in found[portfolio_id]:
+    with exact():
+        for portfolio_id, today in terms_of(ledgers, market.rates).items():
+            terms = replace(today, base_currency=bases[portfolio_id])
+            for entry in ledgers[portfolio_id]:
                 money[portfolio_id, entry.transaction_id] = money_affected(enrich(entry, terms))
     return [
         {

@@ -69,12 +69,21 @@ def findings_of_figures(subject: Subject, codes: Collection[str] | None = None) 
     return sorted((finding for finding in found if finding.code in codes), key=lambda finding: finding.key)
 
 
-def findings_of_ledger(portfolio_id: str, codes: Collection[str]) -> list[Finding]:
-    """What the rules of the ledger find, of these codes. Reads all of the portfolio's transactions."""
-    if OF_LEDGER.isdisjoint(codes):
-        return []
-    found = [_of_amount(portfolio_id, doubtful) for doubtful in doubtful_amounts(portfolio_id=portfolio_id)]
-    return [finding for finding in found if finding.code in codes]
+def findings_of_ledger(
+    portfolio_id: str, codes: Collection[str], *, after: tuple[str, str], count: int
+) -> list[Finding]:
+    """What the rules of the ledger find, of these codes: the first `count` after a code and a transaction.
+
+    The database reads all of the portfolio's transactions for it.
+    """
+    found: list[Finding] = []
+    for code in sorted(OF_LEDGER.intersection(codes)):
+        if code >= after[0] and len(found) < count:
+            beyond = after[1] if code == after[0] else ""
+            missing = code == "EMPTY_AMOUNT"
+            rows = doubtful_amounts(portfolio_id=portfolio_id, missing=missing, after=beyond, count=count - len(found))
+            found += [_of_amount(portfolio_id, doubtful) for doubtful in rows]
+    return found
 
 
 def finding_answer(finding: Finding) -> dict[str, Any]:

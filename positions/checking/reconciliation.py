@@ -24,7 +24,8 @@ from positions.checking.rows import (
     positions_of,
 )
 from positions.models import PortfolioState
-from positions.queries import one_snapshot, pending_of, state_of
+from positions.queries import one_snapshot, pending_of
+from positions.standing import standing_of
 from positions.valuing.timelines import Span
 from positions.valuing.valued_days import ValuedDays, valued_days
 
@@ -51,10 +52,12 @@ def reconcile(
     `deep`: book it and value its days anew, too. Raises PortfolioChange.DoesNotExist.
     """
     with one_snapshot():
-        mark = PortfolioChange.objects.get(portfolio_id=portfolio_id)
-        state = state_of(portfolio_id=portfolio_id)
-        pending = pending_of(state=state, mark=mark)
-        days = valued_days(state=state, mark=mark, today=today, pending=pending)
+        standing = standing_of(portfolio_id=portfolio_id)
+        if standing is None:
+            raise PortfolioChange.DoesNotExist(f"There is no portfolio {portfolio_id!r}.")
+        state = standing.state
+        pending = pending_of(state=state, mark=standing.mark, market_seq=standing.market_seq)
+        days = valued_days(standing=standing, today=today, pending=pending)
         differences = tuple(_differences(state, days, period, deep=deep and pending is None))
         return Reconciliation(portfolio_id, differences, days.pending is not None, state.error)
 

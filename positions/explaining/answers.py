@@ -1,94 +1,20 @@
-"""Explanations as an answer gives them: the parts of a figure with the facts, prices and rates they rest on.
-
-Where there are more parts than are listed, those furthest back are one part with their sum, so that the parts of every
-answer add up to its figure.
-"""
+"""Explanations as an answer gives them: the parts of a figure with the facts, prices and rates they rest on."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from portfolio.amounts import number_of
 from portfolio.money import UNKNOWN, ZERO, plain
 from positions.engine.entry import Entry, Terms
 from positions.engine.lots import Holding, Kind
 from positions.explaining.explanation import IN_BASE, Contribution, LotPart, Part
+from positions.explaining.listing import Explained, Line, explanation_answer
 from positions.explaining.market import rate_answer, rate_used_answer
 from positions.figures import disposal_answer, figure, lot_answer
-
-PARTS_MAX = 1000
-
-
-class Line(NamedTuple):
-    """A part as it is listed: what it contributes, what of that is known, its day, and how its facts are told;
-    `missing` says why where an amount is unknown.
-    """
-
-    contributed: Contribution
-    day: datetime.date
-    facts: Callable[[], dict[str, Any]]
-    missing: str = "MISSING_FX_RATE"
-
-
-class Explained(NamedTuple):
-    """A figure, in its own money and in base, and its parts; `missing` says why where an amount is unknown."""
-
-    value: Decimal
-    value_base: Decimal
-    lines: Sequence[Line]
-    missing: str = "MISSING_FX_RATE"
-
-
-def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[str, Any]:
-    """`value`, `parts` and their totals. `in_base`: the figure has a value in base (a quantity has none).
-
-    Where a part is unknown and the value is known all the same, what is unknown has left again with another part: then
-    what is known of the parts adds up to it. Needs the arithmetic of `portfolio.money.exact`.
-    """
-    value, value_base, lines, missing = explained
-    older, listed = lines[:-PARTS_MAX], lines[-PARTS_MAX:]
-    shown = [*([_left_out(older)] if older else []), *listed]
-    sums = _summed(shown)
-    total = sums.amount if value.is_nan() else sums.known
-    total_base = sums.amount_base if value_base.is_nan() else sums.known_base
-
-    def base(amount: Decimal, missing: str) -> Any:
-        return figure(amount, missing) if in_base else None
-
-    return {
-        "value": figure(value, missing),
-        "value_base": base(value_base, missing),
-        "parts_total": figure(total, missing),
-        "parts_total_base": base(total_base, missing),
-        "parts_max": PARTS_MAX,
-        "parts_left_out": len(older),
-        "parts": [
-            {
-                **line.facts(),
-                "amount": figure(line.contributed.amount, line.missing),
-                "amount_base": base(line.contributed.amount_base, line.missing),
-            }
-            for line in shown
-        ],
-    }
-
-
-def _left_out(lines: Sequence[Line]) -> Line:
-    days = [line.day for line in lines]
-    return Line(
-        _summed(lines),
-        max(days),
-        lambda: {"kind": "LEFT_OUT", "count": len(lines), "date": min(days), "last_date": max(days)},
-        next((line.missing for line in lines if line.contributed.amount_base.is_nan()), "MISSING_FX_RATE"),
-    )
-
-
-def _summed(lines: Sequence[Line]) -> Contribution:
-    columns = zip(*(line.contributed for line in lines), strict=True) if lines else [()] * 4
-    return Contribution(*(sum(column, ZERO) for column in columns))
 
 
 def holding_answer(figure: str, held: Holding, base_currency: str, explained: Explained) -> dict[str, Any]:

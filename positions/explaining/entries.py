@@ -1,7 +1,9 @@
 """Explaining a figure of a holding: entries are booked again, as they count or counted at a moment, and watched.
 
-Of a security only the entries that hang together with it are booked. Cash takes in what every entry of the portfolio
-moves: it is explained from its stored movements (`explained_cash`), and booked where these do not say what is asked.
+Of a security only the entries that hang together with it are booked; where these are many its rows tell the same day
+by day (see `securities`). Cash takes in what every entry of the portfolio moves: it is explained from its stored
+movements (see `cash`). What the rows do not say is booked, however many entries it takes: another method, an earlier
+moment of knowledge, the lots of an earlier day.
 """
 
 from __future__ import annotations
@@ -17,17 +19,19 @@ from portfolio.knowledge import settled_moment
 from portfolio.money import OutOfRange, exact
 from portfolio.problems import InvalidContent, Unknown
 from portfolio.queries import AnyUser
-from portfolio.reading import visible_portfolio
 from positions.engine.booking import Books
 from positions.engine.entry import Entry
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.explaining.answers import Explained, added_up, entry_lines, holding_answer, lot_lines
+from positions.explaining.answers import added_up, entry_lines, holding_answer, lot_lines
 from positions.explaining.cash import cash_explained, stored_cash_answer
 from positions.explaining.explanation import MEASURES, Watch, disposal_parts, lot_parts
 from positions.explaining.ledger_parts import entries_of_component, entries_of_portfolio
+from positions.explaining.listing import Explained, exceptions_listed
 from positions.explaining.market import price_answer, rate_answer
+from positions.explaining.securities import has_more_entries, rows_say, stored_security_answer
 from positions.figures import balance_base_in, exception_answer, valuation_in
-from positions.queries import known_by_the_rows, one_snapshot, pending_of, state_of
+from positions.queries import known_by_the_rows, one_snapshot, pending_of
+from positions.standing import visible_standing
 from positions.variants.apart import apart
 from positions.variants.asked import Reading
 from positions.variants.booked import Asked, Variant, book_entries
@@ -35,6 +39,9 @@ from positions.variants.chains import ChainTooLong
 
 BOOKED_BESIDE_MAX = 2_000
 """Up to so many entries are booked where they are asked for; more are booked apart, few at a time."""
+
+ENTRIES_TOLD_MAX = 5_000
+"""A security with more entries than these is explained from its rows."""
 
 OF_SECURITIES = ("quantity", "cost_basis", "realized_gain", "unrealized_gain", "market_value")
 OF_CASH = ("cash",)
@@ -83,22 +90,34 @@ def explain_holding(user: AnyUser, question: Question) -> dict[str, Any]:
     settled = settled_moment(question.known_at)
     day = question.as_of or datetime.datetime.now(datetime.UTC).date()
     with one_snapshot():
-        mark = visible_portfolio(user, question.portfolio_id)
-        state = state_of(portfolio_id=question.portfolio_id)
-        pending = pending_of(state=state, mark=mark)
+        standing = visible_standing(user, question.portfolio_id)
+        mark, state = standing.mark, standing.state
+        pending = pending_of(state=state, mark=mark, market_seq=standing.market_seq)
         own_method = question.cost_method in (None, state.cost_basis_method)
-        if key.kind is Kind.CASH and question.known_at is None and own_method and state.computed_seq:
+        if question.known_at is None and own_method and state.computed_seq:
             known_at = known_by_the_rows(state=state, mark=mark, settled=settled)
-            found = Reading(mark, state, day, known_at, state.cost_basis_method, pending, None)
-            with exact():
-                return {**found.head(), **stored_cash_answer(found, question.figure, key)}
+            found = Reading(standing, day, known_at, state.cost_basis_method, pending, None)
+            from_rows = _from_rows(found, question.figure, key)
+            if from_rows:
+                with exact():
+                    return {**found.head(), **from_rows(found, question.figure, key)}
         asked = Asked(question.portfolio_id, day, question.cost_method, settled if question.known_at else None)
         seen = _Seen(key, question.figure)
         variant = _booked(asked, seen)
         known_at = settled if question.known_at else max(settled, mark.recorded_at)
-        found = Reading(mark, state, day, known_at, variant.terms.cost_basis_method, pending, variant)
+        found = Reading(standing, day, known_at, variant.terms.cost_basis_method, pending, variant)
         with exact():
             return {**found.head(), **_holding_answer(question.figure, key, variant, seen)}
+
+
+def _from_rows(found: Reading, figure: str, key: HoldingKey) -> Callable[[Reading, str, HoldingKey], Any] | None:
+    """What explains the figure from stored rows, if it is not booked."""
+    if key.kind is Kind.CASH:
+        return stored_cash_answer
+    many = rows_say(found, figure) and has_more_entries(
+        portfolio_id=found.state.portfolio_id, security_id=key.security_id, than=ENTRIES_TOLD_MAX
+    )
+    return stored_security_answer if many else None
 
 
 def _booked(asked: Asked, seen: _Seen) -> Variant:
@@ -134,7 +153,7 @@ def _holding_answer(figure: str, key: HoldingKey, variant: Variant, seen: _Seen)
         **holding_answer(figure, held, base_currency, explained),
         "price": price,
         "rate": rate,
-        "exceptions": problems,
+        **exceptions_listed(problems),
         "provisional": key.security_id in snapshot.provisional or snapshot.provisional_portfolio,
     }
 
@@ -164,11 +183,12 @@ def _explained(
         return Explained(number_of(value), number_of(value_base), lines, valuation.missing), price, rate
     if figure == "realized_gain":
         lines = entry_lines(disposal_parts(variant.books.disposals, name), terms, held.currency)
-        return Explained(number_of(held.realized_gain), number_of(held.realized_gain_base), lines), None, None
+        realized = number_of(held.realized_gain), number_of(held.realized_gain_base)
+        return Explained(*realized, lines, goes_on=True), None, None
     assert seen.watch, "every other figure is watched"
     lines = entry_lines(seen.watch.parts(), terms, held.currency)
     if figure == "cash":
         rate = rate_answer(snapshot.rates, held.currency, terms.base_currency, day)
         balance_base = number_of(balance_base_in(held, snapshot))
         return cash_explained(held, lines, balance_base, rate, day), None, rate
-    return Explained(*added_up(figure, held), lines), None, None
+    return Explained(*added_up(figure, held), lines, goes_on=True), None, None

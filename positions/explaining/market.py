@@ -11,7 +11,7 @@ from positions.engine.entry import Entry, Terms
 from positions.engine.lots import Holding
 from positions.engine.rates import Quote, Rate, RateTable
 from positions.engine.valuation import Valuation
-from positions.figures import Snapshot, figure
+from positions.figures import Snapshot, figure, rate_figure
 
 OWN_TRADES = ("BUY", "SELL", "REINVESTMENT", "REDEMPTION")
 """The types whose price is one that a holding can be valued at."""
@@ -54,7 +54,7 @@ def rate_answer(rates: RateTable, from_currency: str, to_currency: str, day: dat
     quotes = [(quote, rates.market(*quote)) for quote in found.quotes]
     return {
         **answer,
-        "rate": plain(found.value),
+        "rate": rate_figure(found.value),
         "source": source,
         "rate_date": found.quoted_date if found.quotes else day,
         "stale": found.stale_on(day),
@@ -67,7 +67,7 @@ def _quote_answer(quote: Quote, rate: Rate) -> dict[str, Any]:
         "from_currency": quote.from_currency,
         "to_currency": quote.to_currency,
         "rate_date": quote.rate_date,
-        "rate": plain(rate.value),
+        "rate": rate_figure(rate.value),
     }
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from portfolio.amounts import number_of
 from portfolio.money import ZERO
 from positions.engine.lots import Holding, HoldingKey, Kind
-from positions.explaining.answers import Explained, Line, added_up
+from positions.explaining.answers import added_up
 from positions.explaining.explanation import Contribution
+from positions.explaining.listing import Explained, Line
 from positions.figures import Snapshot, balance_base_in, figure, valuation_in
 
 Amounts = tuple[Decimal, Decimal, str]

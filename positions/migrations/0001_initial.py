@@ -89,7 +89,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'booking_exceptions',
-                'constraints': [models.UniqueConstraint(fields=('portfolio_id', 'transaction_id', 'code'), name='an_exception_is_listed_once')],
+                'constraints': [models.UniqueConstraint(fields=('portfolio_id', 'code', 'transaction_id'), name='an_exception_is_listed_once')],
             },
         ),
         migrations.CreateModel(

@@ -112,7 +112,7 @@ class BookingException(models.Model):
         db_table = "booking_exceptions"
         constraints = [
             models.UniqueConstraint(
-                fields=["portfolio_id", "transaction_id", "code"], name="an_exception_is_listed_once"
+                fields=["portfolio_id", "code", "transaction_id"], name="an_exception_is_listed_once"
             )
         ]
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from portfolio.streaming.messages import (
@@ -263,7 +265,7 @@ def test_a_variant_tells_what_is_found_in_its_own_figures(client):
 @pytest.mark.parametrize("size", [1, 2, 7, 100])
 @pytest.mark.parametrize("at_once", [1, 2, 50])
 def test_paging_visits_every_finding_once(client, monkeypatch, size, at_once):
-    monkeypatch.setattr("positions.checking.quality.PORTFOLIOS_A_PAGE", at_once)
+    monkeypatch.setattr("positions.checking.quality.VALUED_A_PAGE", at_once)
     for number in range(4):
         portfolio_id = f"P{number}"
         settled(portfolio_id)
@@ -281,6 +283,72 @@ def test_paging_visits_every_finding_once(client, monkeypatch, size, at_once):
         address = answer["next"]
 
     assert len(seen) == len(set(seen)) == expected
+
+
+def rows_read(client, address):
+    """The page, how many statements it took, and how many rows they gave."""
+    rows = []
+
+    def count(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        rows.append(max(context["cursor"].rowcount, 0))
+        return answer
+
+    with connection.execute_wrapper(count):
+        answer = client.get(address)
+    assert answer.status_code == 200, answer.content
+    return answer.json(), len(rows), sum(rows)
+
+
+def sold_short(count, portfolio_id="P1"):
+    return [
+        transaction("SELL", portfolio_id=portfolio_id, security_id="AAPL", quantity=D(1), price=D(1))
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("query", ["", "&code=OVERSOLD", "&portfolio_id=P1"])
+def test_a_page_reads_no_more_of_many_exceptions_than_it_shows(client, query):
+    settled()
+    settled("P2")
+    booked(*sold_short(30))
+    booked(*sold_short(3, "P2"), portfolio_id="P2")
+    address = f"{QUALITY}?page_size=5{query}"
+    _, statements, rows = rows_read(client, address)
+
+    booked(*sold_short(600))
+    page, statements_then, rows_then = rows_read(client, address)
+    further, _, rows_further = rows_read(client, page["next"])
+
+    assert rows_then == rows
+    assert statements_then <= statements
+    # Five, one more to see that there are more, their transactions, and what is asked of two portfolios beside.
+    assert rows <= 5 + 1 + 5 + 15
+    assert rows_further <= rows
+    ids = [finding["transaction_id"] for finding in (*page["results"], *further["results"])]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 10
+
+
+def test_a_page_values_no_more_portfolios_than_it_may(client, monkeypatch):
+    monkeypatch.setattr("positions.checking.quality.VALUED_A_PAGE", 2)
+    for number in range(4):
+        settled(f"P{number}")
+        booked(buy(portfolio_id=f"P{number}"), portfolio_id=f"P{number}")
+    one = "from positions as h where portfolio_id"
+
+    def valued(address):
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(address).json()
+        return answer, sum(one in query["sql"].lower() for query in queries)
+
+    page, looked_at = valued(f"{QUALITY}?code=MISSING_PRICE")
+    of_exceptions, without = valued(f"{QUALITY}?code=OVERSOLD")
+
+    assert (page["results"], looked_at) == ([], 2)
+    assert page["next"]
+    assert valued(page["next"])[1] == 2
+    assert (of_exceptions["results"], of_exceptions["next"], without) == ([], None, 0)
 
 
 def test_everybody_sees_the_findings_of_their_own_portfolios(client):

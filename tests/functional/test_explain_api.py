@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from rest_framework.test import APIClient
 
 from portfolio.money import exact
@@ -20,7 +21,8 @@ from portfolio.streaming.messages import (
     SubmittedPrice,
     SubmittedRate,
 )
-from positions.explaining import answers as explanation_answers
+from positions.explaining import entries as explained_entries
+from positions.explaining import listing
 from positions.explaining.entries import BOOKED_BESIDE_MAX, FIGURES
 from positions.variants.apart import apart
 from tests import pipeline
@@ -362,7 +364,7 @@ def test_what_was_unknown_and_has_left_again_leaves_a_known_figure(client):
 
 
 def test_more_parts_than_are_listed_are_one_part_with_their_sum(client, monkeypatch):
-    monkeypatch.setattr(explanation_answers, "PARTS_MAX", 2)
+    monkeypatch.setattr(listing, "PARTS_MAX", 2)
     settle()
     record(*[entry("BUY", f"B{n}", f"2025-01-{n + 1:02}", n, 10) for n in range(1, 6)])
     answer = explain(client, "quantity", "AAPL", **END)
@@ -376,6 +378,83 @@ def test_more_parts_than_are_listed_are_one_part_with_their_sum(client, monkeypa
     # The day up to which parts are left out, asked for, lists the latest of them.
     further = explain(client, "quantity", "AAPL", as_of=first["last_date"])
     assert further["value"] == first["amount"]
+
+
+def test_the_parts_before_those_listed_are_at_the_next_address(client, monkeypatch):
+    monkeypatch.setattr(listing, "PARTS_MAX", 2)
+    settle()
+    record(*[entry("BUY", f"B{n}", f"2025-01-{n + 1:02}", n, 10) for n in range(1, 6)])
+
+    answer = explain(client, "quantity", "AAPL", **END)
+    seen: list[str] = []
+    while answer:
+        left_out = [part["amount"] for part in answer["parts"] if part["kind"] == "LEFT_OUT"]
+        seen = [part["transaction_id"] for part in answer["parts"] if part["kind"] != "LEFT_OUT"] + seen
+        answer = client.get(answer["next"]).json() if answer["next"] else None
+        assert left_out == ([answer["value"]] if answer else [])
+
+    assert seen == ["B1", "B2", "B3", "B4", "B5"]
+
+
+def test_a_security_with_many_transactions_is_explained_day_by_day_without_reading_them(client, monkeypatch):
+    monkeypatch.setattr(explained_entries, "ENTRIES_TOLD_MAX", 5)
+    monkeypatch.setattr(listing, "PARTS_MAX", 2)
+    settle()
+    rows: list[int] = []
+
+    def count(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        rows.append(max(context["cursor"].rowcount, 0))
+        return answer
+
+    def read(figure, **query):
+        rows.clear()
+        with connection.execute_wrapper(count):
+            return explain(client, figure, "AAPL", **query), sum(rows)
+
+    # Each day from the 2nd on 3 are bought at 10 and 1 of them is sold again at 12: 2 more, 20 in cost, a gain of 2.
+    def trades(first, last):
+        for n in range(first, last + 1):
+            yield entry("BUY", f"B{n:02}", f"2025-01-{n:02}", 3, 10)
+            yield entry("SELL", f"S{n:02}", f"2025-01-{n:02}", 1, 12)
+
+    record(*trades(2, 6))
+    before = {figure: read(figure)[1] for figure in ("quantity", "cost_basis", "realized_gain", "unrealized_gain")}
+    record(*trades(7, 26))
+
+    quantity, of_quantity = read("quantity")
+    left_out, *days = quantity["parts"]
+    assert (quantity["value"], left_out["count"], left_out["amount"], left_out["last_date"]) == (
+        "50",
+        23,
+        "46",
+        "2025-01-24",
+    )
+    assert [(part["kind"], part["date"], part["amount"]) for part in days] == [
+        ("DAY", "2025-01-25", "2"),
+        ("DAY", "2025-01-26", "2"),
+    ]
+    of_day = client.get(days[0]["explained_at"]).json()["results"]
+    assert sorted(one["transaction_id"] for one in of_day) == ["B25", "S25"]
+    cost, of_cost = read("cost_basis")
+    assert (cost["value"], cost["parts"][0]["amount"]) == ("500", "460")
+    gain, of_gain = read("realized_gain")
+    assert [(part["kind"], part["amount"]) for part in gain["parts"]] == [
+        ("LEFT_OUT", "46"),
+        ("DISPOSAL", "2"),
+        ("DISPOSAL", "2"),
+    ]
+    # 50 at the price of the last own trade, 12, less 500: the first sales took what was bought first.
+    unrealized, of_lots = read("unrealized_gain")
+    assert unrealized["value"] == "100"
+    assert [part["kind"] for part in unrealized["parts"]] == ["LEFT_OUT", "LOT", "LOT"]
+    assert unrealized["price"]["transaction_id"] == "S26"
+    assert {
+        "quantity": of_quantity,
+        "cost_basis": of_cost,
+        "realized_gain": of_gain,
+        "unrealized_gain": of_lots,
+    } == before
 
 
 def test_only_what_hangs_together_with_the_security_is_booked_and_cash_is_read_from_its_movements(client):

@@ -104,7 +104,8 @@ def test_wrong_lines_are_named_with_their_field_and_the_others_go_on(tmp_path, s
     assert "1 accepted, 3 refused" in out
     negative, no_day, torn = err.splitlines()
     assert negative == f"line 3 ({security_id} 2025-01-15): price: must not be negative"
-    assert no_day.startswith(f"line 5 ({security_id} 2025-02-30): price_date: ")
+    expected = "price_date: '2025-02-30' is not a date of the calendar, of the form YYYY-MM-DD"
+    assert no_day.startswith(f"line 5 ({security_id} 2025-02-30): {expected}; ")
     assert "currency: ABC is neither" in no_day
     assert torn == "line 6: record: line 6 has 2 cells, and the header 4"
     assert prices_on_topic(security_id) == [("2025-01-14", D("10.5"), 1)]

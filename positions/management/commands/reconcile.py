@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +16,9 @@ from portfolio.money import plain
 from positions.analytics.periods import Period
 from positions.checking.differences import Difference
 from positions.checking.reconciliation import Reconciliation, reconcile
+
+NAMED_MAX = 10
+"""So many portfolios are named in the last line."""
 
 
 class Command(BaseCommand):
@@ -34,7 +38,7 @@ class Command(BaseCommand):
         if options["end"] and period is None:
             raise CommandError("--end needs --start")
         asked = _portfolio_ids(options["portfolio"])
-        found: list[Reconciliation] = []
+        found = _Found()
         with _progress() as progress:
             bar = progress.add_task("reconciling", total=len(asked))
             for portfolio_id in asked:
@@ -43,21 +47,53 @@ class Command(BaseCommand):
                     progress.stop()
                     self.stdout.writelines(f"{_line(difference)}\n" for difference in one.differences)
                     progress.start()
-                found.append(one)
+                found.add(one)
                 progress.advance(bar)
         self._sum_up(found)
 
-    def _sum_up(self, found: list[Reconciliation]) -> None:
-        """The last line. Raises SystemExit where something differs."""
-        differences = sum(len(one.differences) for one in found)
-        pending = [one.portfolio_id for one in found if one.pending]
-        note = f"; {len(pending)} of them pending, compared only in part: {_some(pending)}" if pending else ""
-        if differences:
-            differing = [one.portfolio_id for one in found if one.differences]
-            raise CommandError(
-                f"{differences} differences in {len(differing)} of {len(found)} portfolios: {_some(differing)}{note}"
-            )
-        self.stdout.write(f"{len(found)} portfolios reconcile{note}")
+    def _sum_up(self, found: _Found) -> None:
+        """The last line. Raises CommandError where something differs."""
+        pending = found.pending
+        note = f"; {pending.number} of them pending, compared only in part: {pending}" if pending.number else ""
+        if found.differences:
+            differing = f"{found.differing.number} of {found.portfolios} portfolios: {found.differing}"
+            raise CommandError(f"{found.differences} differences in {differing}{note}")
+        self.stdout.write(f"{found.portfolios} portfolios reconcile{note}")
+
+
+@dataclass(slots=True)
+class _Some:
+    """Portfolios of which the first are named and all are counted."""
+
+    number: int = 0
+    named: list[str] = field(default_factory=list)
+
+    def add(self, portfolio_id: str) -> None:
+        self.number += 1
+        if self.number <= NAMED_MAX:
+            self.named.append(portfolio_id)
+
+    def __str__(self) -> str:
+        more = self.number - len(self.named)
+        return ", ".join(self.named) + (f" and {more} more" if more else "")
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has been found so far: the differences are told as they are found, and not kept."""
+
+    portfolios: int = 0
+    differences: int = 0
+    differing: _Some = field(default_factory=_Some)
+    pending: _Some = field(default_factory=_Some)
+
+    def add(self, one: Reconciliation) -> None:
+        self.portfolios += 1
+        self.differences += len(one.differences)
+        if one.differences:
+            self.differing.add(one.portfolio_id)
+        if one.pending:
+            self.pending.add(one.portfolio_id)
 
 
 def _progress() -> Progress:
@@ -74,14 +110,6 @@ def _line(difference: Difference) -> str:
 
 def _told(value: Any) -> str:
     return plain(value) if isinstance(value, Decimal) else str(value)
-
-
-NAMED_MAX = 10
-
-
-def _some(portfolio_ids: list[str]) -> str:
-    more = len(portfolio_ids) - NAMED_MAX
-    return ", ".join(portfolio_ids[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
 
 
 def _date(text: str) -> datetime.date:

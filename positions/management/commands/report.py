@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from typing import IO, Any, cast
 
 from django.contrib.auth.models import User
@@ -15,6 +16,8 @@ from portfolio.reports import REPORT_WIDTH, print_report
 from positions.analytics.periods import PERIODS
 from positions.periods.reports import report_of
 
+NARROWEST = 80
+"""Into fewer columns no table fits that anybody could read."""
 OPERATOR = User(username="operator", is_superuser=True)
 """Who may run this reads everything; it is no row of the database."""
 
@@ -40,7 +43,8 @@ class Command(BaseCommand):
             raise CommandError("; ".join(_sentences(error.detail))) from error
         except APIException as error:
             raise CommandError(str(error.detail)) from error
-        print_report(report, Console(file=cast(IO[str], self.stdout), width=REPORT_WIDTH))
+        columns = shutil.get_terminal_size((REPORT_WIDTH, 0)).columns
+        print_report(report, Console(file=cast(IO[str], self.stdout), width=max(NARROWEST, columns)))
 
 
 def _sentences(detail: Any) -> list[str]:

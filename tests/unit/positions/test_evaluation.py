@@ -120,3 +120,31 @@ def test_what_is_wrong_with_a_request_is_named(request_, field):
     with pytest.raises(Refused) as refusal:
         evaluate(json.dumps(request_).encode(), today=datetime.date(2024, 2, 1))
     assert [(problem.field, problem.code) for problem in refusal.value.problems] == [(field, "invalid")]
+
+
+def test_a_rate_is_told_to_18_decimals_and_worked_with_in_full():
+    """USD for EUR is quoted at 3: an inverse of 1/3, and 3,000,000,000,000 USD are 1,000,000,000,000 EUR to the last
+    digit; of 1/30,000,000,000 18 digits are told.
+    """
+    held = one("T", "TRANSFER_IN", "02", security_id="S", quantity=3, gross_transaction_amount=1, currency="USD")
+    price = {"security_id": "S", "price_date": "2024-01-31", "price": "1000000000000", "currency": "USD"}
+
+    def position(rate: str) -> dict[str, Any]:
+        quote = {"from_currency": "EUR", "to_currency": "USD", "rate_date": "2024-01-02", "rate": rate}
+        told: dict[str, Any] = asked(held, market_prices=[price], fx_rates=[quote])["positions"][0]
+        return told
+
+    assert position("3")["fx_rate"] == "0.333333333333333333"
+    assert position("3")["market_value_base"] == "1000000000000"
+    assert position("30000000000")["fx_rate"] == "0.0000000000333333333333333333"
+    assert position("0.8")["fx_rate"] == "1.25"
+
+
+def test_a_request_with_too_many_records_names_the_longest_of_its_lists():
+    quote = {"security_id": "S", "price_date": "2024-01-31", "price": 1, "currency": "EUR"}
+    body = json.dumps({"portfolio": {"base_currency": "EUR"}, "transactions": [BUY], "market_prices": [quote] * 3})
+
+    with pytest.raises(Refused, match="3 of 4 records in all; a what-if has 3 at most") as refused:
+        evaluate(body.encode(), today=datetime.date(2024, 2, 1), records_max=3)
+
+    assert [problem.field for problem in refused.value.problems] == ["market_prices"]
