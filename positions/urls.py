@@ -7,9 +7,10 @@ from django.urls import path
 from positions.api.allocation import AllocationView, ConcentrationView
 from positions.api.contributions import AttributionView, ContributionView
 from positions.api.explain import Explanation
+from positions.api.groups import GroupPerformanceView
 from positions.api.income import IncomeView, RealizedGainsView
 from positions.api.lists import DisposalList, LotList
-from positions.api.periods import GroupPerformanceView, PerformanceView, StatementView
+from positions.api.periods import PerformanceView, StatementView
 from positions.api.positions import Evaluation, PositionDetail, PositionList
 from positions.api.quality import DataQuality
 from positions.api.risk import RiskView

@@ -1,41 +1,74 @@
 """Several portfolios as one: their days added up, in one currency.
 
 What is in another currency is converted at the rate of each day, values and flows alike, so that the return of the
-group has the exchange in it. What goes from one of its portfolios to another on one day is a flow of neither.
+group has the exchange in it.
+
+A linked transfer from one of the portfolios to another crosses no border of the group: on the day on which it leaves it
+is no outflow, and on that on which it comes no inflow. Where it comes on a later day it is on its way until then, and
+stays in the value of who gave it, in that one's base currency at what it was worth when it left: what it gains or loses
+meanwhile is in the return of the day on which it comes. So is what the two portfolios make of it, each by its own price
+and rate, on one and the same day.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from portfolio.money import UNKNOWN, ZERO, exact, rounded
-from positions.analytics.days import Day
+from positions.analytics.days import Day, days_of
 from positions.engine.rates import RateTable
 
 _AMOUNTS = ("value", "securities", "cash", "inflow", "outflow", "income", "fees", "taxes", "fees_in_cost")
 _STALE_RATE = frozenset({"STALE_FX_RATE"})
+_ONE_DAY = datetime.timedelta(days=1)
 
 
-class Within(NamedTuple):
-    """What of a day's flows came from, or went to, other portfolios of the group."""
+class Leg(NamedTuple):
+    """One side of a transfer: on which day of which portfolio, and how much of that day's flow it is; unsigned, in the
+    portfolio's base currency.
+    """
 
-    inflow: Decimal = ZERO
-    outflow: Decimal = ZERO
+    portfolio_id: str
+    date: datetime.date
+    flow: Decimal
 
 
-def without(days: Sequence[Day], within: Mapping[datetime.date, Within]) -> list[Day]:
-    """The days of a portfolio, in its own currency, without these flows, by date."""
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What went from one portfolio of a group to another, on that day or a later one: units, or money."""
+
+    left: Leg
+    came: Leg
+    in_kind: bool
+
+
+def within_group(days: Sequence[Day], portfolio_id: str, transfers: Iterable[Transfer]) -> list[Day]:
+    """The days of a portfolio, in its own currency, as those of one of a group: without the flows of these transfers,
+    and with what is on its way from it.
+    """
+    by_date = {day.date: day for day in days}
     with exact():
-        return [
-            replace(day, inflow=day.inflow - flows.inflow, outflow=day.outflow - flows.outflow)
-            if (flows := within.get(day.date))
-            else day
-            for day in days
-        ]
+        for transfer in transfers:
+            left, came = transfer.left, transfer.came
+            if came.portfolio_id == portfolio_id and (day := by_date.get(came.date)):
+                by_date[day.date] = day._replace(inflow=day.inflow - came.flow)
+            if left.portfolio_id == portfolio_id and (day := by_date.get(left.date)):
+                by_date[day.date] = day._replace(outflow=day.outflow - left.flow)
+            if left.portfolio_id == portfolio_id and left.date < came.date:
+                for day in days_of(days, start=left.date, end=came.date - _ONE_DAY):
+                    by_date[day.date] = _with_on_its_way(by_date[day.date], transfer)
+    return list(by_date.values())
+
+
+def _with_on_its_way(day: Day, transfer: Transfer) -> Day:
+    worth = transfer.left.flow
+    if transfer.in_kind:
+        return day._replace(value=day.value + worth, securities=day.securities + worth)
+    return day._replace(value=day.value + worth, cash=day.cash + worth)
 
 
 def converted(days: Sequence[Day], from_currency: str, to_currency: str, rates: RateTable) -> list[Day]:
@@ -57,7 +90,7 @@ def _converted(day: Day, from_currency: str, to_currency: str, rates: RateTable)
     else:
         changed = {name: rounded(amount * rate.value) for name, amount in amounts.items()}
         changed["flags"] = day.flags | _STALE_RATE if rate.stale_on(day.date) else day.flags
-    return replace(day, **changed)
+    return day._replace(**changed)
 
 
 def added_up(of_portfolios: Sequence[Sequence[Day]]) -> list[Day]:

@@ -1,4 +1,9 @@
-"""A figure that cannot be computed: the code that says so, and the sentence for the reader. It is never 0."""
+"""A figure that cannot be computed: the code that says so, and the sentence for the reader. It is never 0.
+
+All codes but one say that something is missing. NO_VARIATION says that nothing is, and the figure has no value all the
+same: a ratio by a deviation, a shortfall, a drawdown or a variance of zero, as the Sharpe ratio of returns that are all
+the same. It is a code of its own, for neither more data nor a longer period would bring the figure.
+"""
 
 from __future__ import annotations
 

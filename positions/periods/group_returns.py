@@ -6,22 +6,24 @@ import datetime
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from portfolio.amounts import number_of
 from positions.analytics.benchmark import Benchmark, days_of_benchmark
+from positions.analytics.days import Day
 from positions.analytics.days import days_of as days_within
-from positions.analytics.groups import Within, added_up, converted, without
+from positions.analytics.groups import added_up, converted, within_group
 from positions.analytics.performance import days_needed, performance
 from positions.analytics.returns import FlowTiming
+from positions.analytics.series import ONE_DAY
 from positions.analytics.unavailable import DETAILS
 from positions.api.serializers import PendingSerializer
 from positions.calculating.market import instrument_terms, market
-from positions.models import BookingException, TransferLink
-from positions.periods.answers import REMARKS_MAX, performance_answer
+from positions.periods.answers import performance_answer
 from positions.periods.benchmark_prices import quoted_prices
-from positions.periods.days import days_of, first_transaction_of, stored_days
-from positions.periods.histories import read_ends
+from positions.periods.days import stored_days, with_nothing_before
+from positions.periods.group_transfers import transfers_between
 from positions.periods.questions import asked_period, asked_series
+from positions.periods.sources import REMARKS_MAX
 from positions.valuing.day_rows import remark_answer, remarks_of
+from positions.valuing.valued_days import ValuedDays
 from positions.variants.asked import Reading
 
 
@@ -30,24 +32,12 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
 
     They were read within one snapshot. Raises rest_framework's ValidationError.
     """
-    transactions = [first for found in group if (first := first_transaction_of(found))]
-    first_transaction = min(transactions, default=None)
+    valued = [stored_days(found) for found in group]
+    first_transaction = min((one.first + ONE_DAY for one in valued if one.first), default=None)
     of = asked_period(asked, first_transaction)
     currency = asked.get("currency") or group[0].state.base_currency
     first, last = days_needed(of.period.start, of.period.end, first_transaction), of.period.end
-    within = _within(group, first, last)
-    market.refresh()
-    days = added_up(
-        [
-            converted(
-                without(days_of(found, first, last), within.get(found.mark.portfolio_id, {})),
-                found.state.base_currency,
-                currency,
-                market.rates,
-            )
-            for found in group
-        ]
-    )
+    days = _days(valued, currency, first, last)
     returns = performance(
         days,
         of.period,
@@ -58,7 +48,7 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
     )
     asked_days = days_within(days, start=of.period.start, end=last)
     remarks = remarks_of(asked_days)
-    pending = next((p for found in group if (p := found.pending or stored_days(found).pending)), None)
+    pending = next((one.pending for one in valued if one.pending), None)
     return {
         "portfolio_ids": [found.mark.portfolio_id for found in group],
         "base_currency": currency,
@@ -78,46 +68,20 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
     }
 
 
+def _days(valued: Sequence[ValuedDays], currency: str, first: datetime.date, last: datetime.date) -> list[Day]:
+    """The days of all of them together, in one currency; what went from one to another is none of their flows."""
+    begins = max(first, min((one.first for one in valued if one.first), default=last))
+    transfers = transfers_between([one.state for one in valued], begins, last)
+    of_portfolios = []
+    for one in valued:
+        days = with_nothing_before(one.between(begins, last), begins, last)
+        days = within_group(days, one.state.portfolio_id, transfers)
+        of_portfolios.append(converted(days, one.state.base_currency, currency, market.rates))
+    return with_nothing_before(added_up(of_portfolios), first, last)
+
+
 def _benchmark(security_id: str, currency: str, dates: Collection[datetime.date]) -> Benchmark:
     """The instrument at its quotes: no portfolio's splits are the group's."""
     terms = instrument_terms([security_id]).get(security_id)
     prices = quoted_prices("", security_id, dates)
     return Benchmark(security_id, currency, market.rates, prices, terms.exchange if terms else None)
-
-
-def _within(
-    group: Sequence[Reading], first: datetime.date, last: datetime.date
-) -> dict[str, dict[datetime.date, Within]]:
-    """The linked transfers between portfolios of the group that left and came on one day, by portfolio and day, at what
-    they are worth to each side.
-    """
-    by_id = {found.mark.portfolio_id: found for found in group}
-    links = TransferLink.objects.filter(portfolio_id__in=by_id, linked_portfolio_id__in=by_id)
-    unmatched = set(
-        BookingException.objects.filter(portfolio_id__in=by_id, code="TRANSFER_UNMATCHED").values_list(
-            "portfolio_id", "transaction_id"
-        )
-    )
-    pairs = [
-        ((link.portfolio_id, link.transaction_id), (link.linked_portfolio_id, link.linked_transaction_id))
-        for link in links
-        if (link.portfolio_id, link.transaction_id) not in unmatched and link.portfolio_id != link.linked_portfolio_id
-    ]
-    concerned = {portfolio_id for pair in pairs for portfolio_id, _ in pair}
-    moves = {
-        (portfolio_id, value.move.transaction_id): value
-        for portfolio_id in concerned
-        for value in read_ends(by_id[portfolio_id].state, first, last).moves_in(first, last)
-    }
-    within: dict[str, dict[datetime.date, Within]] = {}
-    for taken, given in pairs:
-        came, went = moves.get(taken), moves.get(given)
-        if came and went and came.move.date == went.move.date:
-            _note(within.setdefault(taken[0], {}), came.move.date, Within(inflow=number_of(came.worth)))
-            _note(within.setdefault(given[0], {}), went.move.date, Within(outflow=-number_of(went.worth)))
-    return within
-
-
-def _note(of_portfolio: dict[datetime.date, Within], day: datetime.date, flows: Within) -> None:
-    before = of_portfolio.get(day, Within())
-    of_portfolio[day] = Within(before.inflow + flows.inflow, before.outflow + flows.outflow)

@@ -6,6 +6,7 @@ import datetime
 import math
 import warnings
 from decimal import Decimal
+from random import Random
 
 import pytest
 import pyxirr
@@ -20,6 +21,7 @@ from positions.analytics.unavailable import unavailable
 D = Decimal
 FIRST = datetime.date(2025, 1, 1)
 MULTIPLE = {"MULTIPLE_ROOTS"}
+HISTORIES_COMPARED = 500
 
 
 def date(number):
@@ -255,6 +257,27 @@ def test_pyxirr_agrees_wherever_there_is_one_root(opening, flows):
             assert isinstance(ours, float)
         if a_root and isinstance(ours, float) and not found.flags:
             assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+
+
+def test_pyxirr_agrees_on_hundreds_of_histories():
+    """Savings that are paid in, part of them taken out again, and what is there in the end: no more can be taken than
+    there is, so one rate explains it.
+    """
+    random = Random(365)
+    for number in range(HISTORIES_COMPARED):
+        length, growth = random.randint(365, 7300), math.log1p(random.uniform(-0.3, 0.6)) / 365
+        days = sorted(random.sample(range(1, length), random.randint(0, 40)))
+        flows, value, before = [(0, -10_000.0)], 10_000.0, 0
+        for day in days:
+            value *= math.exp(growth * (day - before) + random.gauss(0, 0.05))
+            net = round(random.choice([random.uniform(1, 2000), -value * random.uniform(0.01, 0.5)]), 2)
+            value, before = value + net, day
+            flows.append((day, -net))
+        flows.append((length, round(value * math.exp(growth * (length - before)), 2)))
+
+        theirs = pyxirr.xirr([date(day) for day, _ in flows], [amount for _, amount in flows])
+
+        assert xirr(*flows).money_weighted_return == pytest.approx(theirs, rel=1e-8, abs=1e-9), f"history {number}"
 
 
 @given(opening=st.integers(1, 10**6), flows=histories, factor=st.sampled_from([-1, 2, 1024]))

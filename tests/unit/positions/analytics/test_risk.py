@@ -266,32 +266,70 @@ def test_without_a_benchmark_nothing_is_compared(benchmark):
 # --- another reckoner ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_empyrical_agrees(seed):
-    rates, other = random_returns(seed, 300), random_returns(seed + 100, 300)
-    free, acceptable = 0.03, 0.05
-    theirs = numpy.array(rates)
+SERIES_COMPARED = 400
+
+
+def level_of(rates):
+    """The level of an index with these returns, by day."""
     level = {SUNDAY: ONE}
-    for number, rate in enumerate(other, 1):
+    for number, rate in enumerate(rates, 1):
         level[date(number)] = level[date(number - 1)] * (1 + D(repr(rate)))
+    return level.get
 
-    found = risk_of(rates, risk_free_rate=free, minimum_acceptable_return=acceptable, benchmark=level.get)
 
-    daily_free, daily_acceptable = 1.03 ** (1 / 252) - 1, 1.05 ** (1 / 252) - 1
-    assert found.volatility == pytest.approx(empyrical.annual_volatility(theirs))
-    assert found.downside_risk == pytest.approx(empyrical.downside_risk(theirs, daily_acceptable))
-    assert found.sharpe_ratio == pytest.approx(empyrical.sharpe_ratio(theirs, daily_free))
-    assert found.sortino_ratio == pytest.approx(empyrical.sortino_ratio(theirs, daily_acceptable))
+def figures_of(found):
+    """By name, as the other gives them: losses are negative there, and its information ratio is not annual."""
     assert not isinstance(found.drawdowns, Unavailable)
-    assert found.drawdowns.maximum.depth == pytest.approx(-empyrical.max_drawdown(theirs))
-    assert found.against_benchmark.beta == pytest.approx(empyrical.beta(theirs, numpy.array(other)))
-    assert found.against_benchmark.information_ratio == pytest.approx(
-        empyrical.excess_sharpe(theirs, numpy.array(other)) * math.sqrt(252)
-    )
+    compared = found.against_benchmark
+    figures = {
+        "volatility": found.volatility,
+        "downside risk": found.downside_risk,
+        "Sharpe": found.sharpe_ratio,
+        "Sortino": found.sortino_ratio,
+        "drawdown": -found.drawdowns.maximum.depth,
+        "beta": compared.beta,
+        "tracking error": compared.tracking_error,
+        "information ratio": compared.information_ratio / math.sqrt(252),
+    }
     for losses in found.losses_at_risk:
-        cutoff = 1 - losses.level / 100
-        assert losses.value_at_risk == pytest.approx(-empyrical.value_at_risk(theirs, cutoff))
-        assert losses.expected_shortfall == pytest.approx(-empyrical.conditional_value_at_risk(theirs, cutoff))
+        figures[f"value at risk {losses.level}"] = -losses.value_at_risk
+        figures[f"expected shortfall {losses.level}"] = -losses.expected_shortfall
+    return figures
+
+
+def figures_of_empyrical(rates, other, free, acceptable):
+    ours, theirs = numpy.array(rates), numpy.array(other)
+    figures = {
+        "volatility": empyrical.annual_volatility(ours),
+        "downside risk": empyrical.downside_risk(ours, acceptable),
+        "Sharpe": empyrical.sharpe_ratio(ours, free),
+        "Sortino": empyrical.sortino_ratio(ours, acceptable),
+        "drawdown": empyrical.max_drawdown(ours),
+        "beta": empyrical.beta(ours, theirs),
+        "tracking error": empyrical.annual_volatility(ours - theirs),
+        "information ratio": empyrical.excess_sharpe(ours, theirs),
+    }
+    for level, cutoff in ((95, 0.05), (99, 0.01)):
+        figures[f"value at risk {level}"] = empyrical.value_at_risk(ours, cutoff)
+        figures[f"expected shortfall {level}"] = empyrical.conditional_value_at_risk(ours, cutoff)
+    return figures
+
+
+def test_empyrical_agrees_on_hundreds_of_series():
+    """From 20 returns to a year of them, calm and wild, rising and falling, with and without rates to be beaten."""
+    random = Random(252)
+    for seed in range(SERIES_COMPARED):
+        count, deviation, drift = random.randint(20, 252), random.uniform(0.001, 0.06), random.uniform(-0.004, 0.004)
+        free, acceptable = random.choice([0.0, 0.03]), random.choice([0.0, 0.05, 0.3])
+        other = random_returns(-1 - seed, count)
+        follows = random.uniform(-1, 2)
+        own = random_returns(seed, count, drift, deviation)
+        rates = [round(one + follows * of_other, 8) for one, of_other in zip(own, other, strict=True)]
+
+        found = risk_of(rates, risk_free_rate=free, minimum_acceptable_return=acceptable, benchmark=level_of(other))
+
+        theirs = figures_of_empyrical(rates, other, (1 + free) ** (1 / 252) - 1, (1 + acceptable) ** (1 / 252) - 1)
+        assert figures_of(found) == pytest.approx(theirs, rel=1e-7, abs=1e-10), f"series {seed}"
 
 
 @given(rates=st.lists(st.floats(-0.2, 0.2).map(lambda rate: round(rate, 6)), min_size=20, max_size=60))
