@@ -23,6 +23,11 @@ def may_read_every_portfolio(user: AnyUser) -> bool:
     return isinstance(user, User) and user.has_perm("portfolio.view_any_portfolio")
 
 
+def may_read(user: AnyUser, mark: PortfolioChange) -> bool:
+    """Whether the user may read the portfolio of the mark: one of those that `readable` leaves."""
+    return may_read_every_portfolio(user) or (isinstance(user, User) and mark.owner == user.get_username())
+
+
 def readable(user: AnyUser, rows: QuerySet[M]) -> QuerySet[M]:
     """The rows (of any table with a `portfolio_id`) of the portfolios that the user may read."""
     if may_read_every_portfolio(user):

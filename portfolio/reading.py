@@ -24,8 +24,13 @@ def visible_portfolio(user: AnyUser, portfolio_id: str) -> PortfolioChange:
     if portfolio_id.isprintable():
         mark = readable(user, PortfolioChange.objects.filter(portfolio_id=portfolio_id)).first()
     if mark is None:
-        raise Unknown(f"There is no portfolio {portfolio_id!r}, or none that you may read.")
+        raise unknown_portfolio(portfolio_id)
     return mark
+
+
+def unknown_portfolio(portfolio_id: str) -> Unknown:
+    """The refusal: the same for a portfolio that is not there and for one that is somebody else's."""
+    return Unknown(f"There is no portfolio {portfolio_id!r}, or none that you may read.")
 
 
 def moment_used(request: Any, asked: datetime.datetime) -> datetime.datetime:

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.db import connection
 from django.db import transaction as db_transaction
 
-from portfolio.models import CostBasisMethod, Portfolio, PortfolioChange
+from portfolio.models import Portfolio, PortfolioChange
 from portfolio.money import ONE
 from positions.calculating.late_data import concerned_by_market
-from positions.calculating.market import instrument_terms, market
+from positions.calculating.market import market
 from positions.calculating.stored_holdings import holding_of
 from positions.calculating.tables import FIGURES
+from positions.engine.entry import InstrumentTerms
 from positions.engine.lots import Holding, Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
 from positions.models import BookingException, PortfolioState
+from positions.standing import told_state
 from transactions.queries import first_recorded_after
 
 
@@ -45,18 +48,18 @@ def one_snapshot() -> Iterator[None]:
 def state_of(*, portfolio_id: str) -> PortfolioState:
     """How far the portfolio is calculated, and under which settings; an empty state where nothing ever was."""
     state = PortfolioState.objects.filter(portfolio_id=portfolio_id).first()
-    if state is None or not state.computed_seq:
-        state = state or PortfolioState(portfolio_id=portfolio_id)
-        settings = Portfolio.objects.filter(portfolio_id=portfolio_id).first()
-        state.base_currency = settings.base_currency if settings else ""
-        state.cost_basis_method = settings.cost_basis_method if settings else CostBasisMethod.FIFO
-        state.provisional = settings is None
-    return state
+    if state is not None and state.computed_seq:
+        return state
+    return told_state(portfolio_id, state, Portfolio.objects.filter(portfolio_id=portfolio_id).first())
 
 
-def pending_of(*, state: PortfolioState, mark: PortfolioChange) -> Pending | None:
-    """What of the portfolio is recorded and not yet calculated; none where its rows are up to date."""
-    if mark.change_seq > state.computed_seq or any(concerned_by_market({state.portfolio_id: state})):
+def pending_of(*, state: PortfolioState, mark: PortfolioChange, market_seq: int | None = None) -> Pending | None:
+    """What of the portfolio is recorded and not yet calculated; none where its rows are up to date.
+
+    The market's memory has been refreshed afterwards; `market_seq` is what the snapshot sees, where that is known.
+    """
+    concerned = concerned_by_market({state.portfolio_id: state}, market_seq=market_seq)
+    if mark.change_seq > state.computed_seq or any(concerned):
         return Pending(mark.recorded_at, state.error)
     return None
 
@@ -71,19 +74,31 @@ def known_by_the_rows(*, state: PortfolioState, mark: PortfolioChange, settled: 
     return max(settled, mark.recorded_at)
 
 
-def snapshot_of(*, state: PortfolioState, as_of: datetime.date) -> Snapshot:
-    """The portfolio at the end of a day: what the rows say was held, and what was quoted then."""
-    holdings = _holdings(state, as_of)
-    market.refresh()
+def snapshot_of(*, state: PortfolioState, as_of: datetime.date, market_seq: int | None = None) -> Snapshot:
+    """The portfolio at the end of a day: what the rows say was held, and what was quoted then. `market_seq` as in
+    `market.refresh`.
+    """
+    market.refresh(market_seq)
+    holdings: list[Holding] = []
+    quotes: dict[str, MarketPrice] = {}
+    instruments: dict[str, InstrumentTerms] = {}
+    for row in _rows(state, as_of):
+        held = holding_of(row[:-_MARKET_COLUMNS])
+        security_id, (told, *terms) = held.key.security_id, row[-8:-4]
+        price, currency, price_date, split_ratio = row[-4:]
+        holdings.append(held)
+        if told is not None:
+            instruments[security_id] = InstrumentTerms(*terms)
+        if price is not None:
+            quotes[security_id] = MarketPrice(price, currency, price_date, split_ratio or ONE)
     securities = [held.key.security_id for held in holdings if held.key.kind is Kind.SECURITY]
-    instruments = instrument_terms(securities)
     # Not the settings of today: what was submitted since is pending, and the rows are in the currency of before.
     return Snapshot(
         base_currency=state.base_currency,
         as_of=as_of,
         cash_tracked=state.cash_tracked,
         holdings=holdings,
-        market_prices=_market_prices(state.portfolio_id, securities, as_of),
+        market_prices=quotes,
         instruments=instruments,
         rates=market.rates,
         quotes_before=partial(_market_price, state.portfolio_id),
@@ -92,60 +107,80 @@ def snapshot_of(*, state: PortfolioState, as_of: datetime.date) -> Snapshot:
     )
 
 
-def exceptions_of(*, portfolio_id: str, until: datetime.date) -> Sequence[BookingException]:
-    """The open exceptions of transactions up to a day."""
+def exceptions_of(
+    *, portfolio_id: str, until: datetime.date, securities: Collection[str] | None = None, count: int | None = None
+) -> Sequence[BookingException]:
+    """The open exceptions of transactions up to a day, of all securities or of these; all of them, or the first."""
     rows = BookingException.objects.filter(portfolio_id=portfolio_id, transaction_date__lte=until)
-    return list(rows.order_by("transaction_date", "transaction_id"))
+    if securities is not None:
+        rows = rows.filter(security_id__in=list(securities))
+    return list(rows.order_by("transaction_date", "transaction_id", "code")[:count])
 
 
-def _holdings(state: PortfolioState, as_of: datetime.date) -> list[Holding]:
-    """The holdings at the end of the day: as they are now, or on a day before the last entry as they were then."""
-    columns = ", ".join(f"h.{name}" for name in FIGURES)
-    now = f"SELECT h.kind, h.security_id, {columns}, h.flags, h.first_date FROM positions AS h WHERE portfolio_id = %s"  # noqa: S608 - the columns are the table's own
-    then = f"""
-        SELECT h.kind, h.security_id, {columns}, h.flags, CASE WHEN p.first_date <= %s THEN p.first_date END
-        FROM positions AS p
-        CROSS JOIN LATERAL (
-            SELECT * FROM position_days AS d
-            WHERE d.portfolio_id = p.portfolio_id AND d.kind = p.kind AND d.security_id = p.security_id
-              AND d.position_date <= %s
-            ORDER BY d.position_date DESC LIMIT 1
-        ) AS h
-        WHERE p.portfolio_id = %s
-    """  # noqa: S608 - as above
+_HELD = ", ".join(("h.kind", "h.security_id", *(f"h.{name}" for name in FIGURES), "h.flags"))
+_NOW = f"SELECT {_HELD}, h.first_date, %(last_date)s::date AS since FROM positions AS h WHERE portfolio_id = %(id)s"  # noqa: S608 - the columns are the table's own
+# A split of what was not held leaves a row of a day before anything was booked into the holding.
+_THEN = f"""
+    SELECT {_HELD}, CASE WHEN p.first_date <= %(as_of)s THEN p.first_date END AS first_date, h.position_date AS since
+    FROM positions AS p
+    CROSS JOIN LATERAL (
+        SELECT * FROM position_days AS d
+        WHERE d.portfolio_id = p.portfolio_id AND d.kind = p.kind AND d.security_id = p.security_id
+          AND d.position_date <= %(as_of)s
+        ORDER BY d.position_date DESC LIMIT 1
+    ) AS h
+    WHERE p.portfolio_id = %(id)s
+"""  # noqa: S608 - as above
+_LAST_QUOTE = """
+    SELECT p.price, p.currency, p.price_date FROM market_prices AS p
+    WHERE p.security_id = {security_id} AND p.price_date <= %(as_of)s AND p.superseded_at IS NULL
+    ORDER BY p.price_date DESC LIMIT 1
+"""
+_SPLITS_BY_THEN = """
+    (SELECT d.split_ratio FROM position_days AS d
+     WHERE d.portfolio_id = %(id)s AND d.kind = 'SECURITY' AND d.security_id = {security_id}
+       AND d.position_date <= quote.price_date
+     ORDER BY d.position_date DESC LIMIT 1)
+"""
+_MARKET_COLUMNS = 8
+
+
+def _rows(state: PortfolioState, as_of: datetime.date) -> list[tuple[Any, ...]]:
+    """The holdings at the end of the day: as they are now, or on a day before the last entry as they were then.
+
+    Beside each its instrument's terms (after its id, which is none where it is not known), and its last quote on or
+    before the day, with the splits booked up to the end of the quote's own day.
+    """
+    held = _NOW if state.last_date is None or as_of >= state.last_date else _THEN
     with connection.cursor() as cursor:
-        if state.last_date is None or as_of >= state.last_date:
-            cursor.execute(now, [state.portfolio_id])
-        else:
-            # A split of what was not held leaves a row of a day before anything was booked into the holding.
-            cursor.execute(then, [as_of, as_of, state.portfolio_id])
-        return [holding_of(row) for row in cursor.fetchall()]
+        cursor.execute(
+            # A holding that has not changed since the quote's day has had no split since.
+            f"""
+            SELECT {_HELD}, h.first_date, i.security_id, i.currency, i.price_factor, i.exchange, quote.*,
+                   CASE WHEN h.since <= quote.price_date THEN h.split_ratio
+                        ELSE {_SPLITS_BY_THEN.format(security_id="h.security_id")} END
+            FROM ({held}) AS h
+            LEFT JOIN instruments AS i ON h.kind = 'SECURITY' AND i.security_id = h.security_id
+            LEFT JOIN LATERAL ({_LAST_QUOTE.format(security_id="h.security_id")}) AS quote ON h.kind = 'SECURITY'
+            """,  # noqa: S608 - texts of this module's own
+            {"id": state.portfolio_id, "as_of": as_of, "last_date": state.last_date},
+        )
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _market_price(portfolio_id: str, security_id: str, day: datetime.date) -> MarketPrice | None:
-    return _market_prices(portfolio_id, [security_id], day).get(security_id)
-
-
-def _market_prices(portfolio_id: str, security_ids: Sequence[str], as_of: datetime.date) -> dict[str, MarketPrice]:
-    """The last price of each security on or before the day, with the splits booked up to the end of its own day."""
+    """The last price of a security on or before the day, with the splits booked up to the end of its own day."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT asked.security_id, quote.price, quote.currency, quote.price_date,
-                   (SELECT d.split_ratio FROM position_days AS d
-                    WHERE d.portfolio_id = %s AND d.kind = 'SECURITY'
-                      AND d.security_id = asked.security_id AND d.position_date <= quote.price_date
-                    ORDER BY d.position_date DESC LIMIT 1)
-            FROM unnest(%s::text[]) AS asked(security_id)
-            CROSS JOIN LATERAL (
-                SELECT p.price, p.currency, p.price_date FROM market_prices AS p
-                WHERE p.security_id = asked.security_id AND p.price_date <= %s AND p.superseded_at IS NULL
-                ORDER BY p.price_date DESC LIMIT 1
-            ) AS quote
-            """,
-            [portfolio_id, list(security_ids), as_of],
+            f"""
+            SELECT quote.*, {_SPLITS_BY_THEN.format(security_id="%(security_id)s")}
+            FROM ({_LAST_QUOTE.format(security_id="%(security_id)s")}) AS quote
+            """,  # noqa: S608 - as above
+            {"id": portfolio_id, "security_id": security_id, "as_of": day},
         )
-        return {
-            security_id: MarketPrice(price, currency, price_date, split_ratio or ONE)
-            for security_id, price, currency, price_date, split_ratio in cursor.fetchall()
-        }
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    price, currency, price_date, split_ratio = found
+    return MarketPrice(price, currency, price_date, split_ratio or ONE)

@@ -3,6 +3,9 @@
 A period is (start, end]: a sequence of days whose first is the start. Of that day only the value counts, for what
 flowed on it is in the opening value already. Days are in order, each at most once; where some are left out, a return is
 that of all the days since the one before.
+
+There are thousands of days in an answer, and so a day is a tuple: one is made in a tenth of the time of a frozen
+dataclass.
 """
 
 from __future__ import annotations
@@ -10,9 +13,9 @@ from __future__ import annotations
 import datetime
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from operator import attrgetter
+from typing import NamedTuple
 
 from portfolio.money import DECIMALS_KEPT, ZERO, rounded
 from positions.analytics.unavailable import Unavailable, unavailable
@@ -20,8 +23,7 @@ from positions.analytics.unavailable import Unavailable, unavailable
 _LARGEST_ROUNDED = 60 - DECIMALS_KEPT - 2
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """The end of a day. `value` = `securities` + `cash`; flows, income, fees and taxes are those of the day, unsigned.
 
     `fees_in_cost` are the trade fees that are part of cost and proceeds, and so not among the `fees`. A figure that

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from portfolio.money import ONE, ZERO, exact
 from positions.analytics.days import Day, kept
@@ -39,8 +40,7 @@ class FlowTiming(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class DayReturn:
+class DayReturn(NamedTuple):
     """The return of one day on the capital that worked in it; `capital` is UNKNOWN where a value or a flow is."""
 
     date: datetime.date
@@ -49,8 +49,7 @@ class DayReturn:
     flags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class CumulativeReturn:
+class CumulativeReturn(NamedTuple):
     """A day of a series: its value, its return, and the return since the start of the period."""
 
     date: datetime.date
@@ -191,7 +190,8 @@ def cumulative_returns(
             since = _chained(since, of_day.rate)
             if at is None or day.date in at:
                 before = _chained(before, since)
-                value = day.why_unknown(day.value) or day.value
+                value = day.why_unknown(day.value) if day.value.is_nan() else day.value
+                assert value is not None, "unknown for a reason"
                 series.append(CumulativeReturn(day.date, value, _kept(since), _kept(before)))
                 since = ZERO
     return series

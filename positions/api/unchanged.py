@@ -14,13 +14,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection
 from django.utils.cache import patch_cache_control
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import condition
 from rest_framework.request import Request
 
-from portfolio.reading import visible_portfolio
+from positions.standing import visible_standing
 
 M = TypeVar("M", bound=Callable[..., Any])
 
@@ -46,26 +45,10 @@ def unless_unchanged(method: M) -> M:
 
 def entity_tag(request: Request, portfolio_id: str, **_: str) -> str | None:
     """The tag of the answer to this request as it stands now. Raises portfolio.problems.Unknown."""
-    visible_portfolio(request.user, portfolio_id)
+    standing = visible_standing(request.user, portfolio_id)
     if not BOOKED_ANEW.isdisjoint(request.query_params) or request.accepted_renderer.format != "json":
         return None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT mark.change_seq, mark.rebuild_seq,
-                   booked.computed_seq, booked.market_seq, booked.computed_at, booked.error,
-                   valued.computed_seq, valued.market_seq, valued.computed_at, valued.error,
-                   told.version, told.recorded_at, (SELECT market_seq FROM market_marks)
-            FROM portfolio_changes AS mark
-            LEFT JOIN portfolio_states AS booked USING (portfolio_id)
-            LEFT JOIN valuation_states AS valued USING (portfolio_id)
-            LEFT JOIN portfolios AS told USING (portfolio_id)
-            WHERE mark.portfolio_id = %s
-            """,
-            [portfolio_id],
-        )
-        stands = cursor.fetchone()
     asked = (request.get_full_path(), settings.SPECTACULAR_SETTINGS["VERSION"])
     today = datetime.datetime.now(datetime.UTC).date()
-    digest = hashlib.blake2b(repr((stands, asked, today)).encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(repr((standing.row, asked, today)).encode(), digest_size=16).hexdigest()
     return f'W/"{digest}"'

@@ -39,11 +39,13 @@ _FOREIGN = """
 """
 
 
-def concerned_by_market(states: Mapping[str, PortfolioState]) -> tuple[dict[str, Concerned], set[str]]:
+def concerned_by_market(
+    states: Mapping[str, PortfolioState], *, market_seq: int | None = None
+) -> tuple[dict[str, Concerned], set[str]]:
     """What late attributes and rates concern of the portfolios, those without anything such left out; and the
-    portfolios to be booked anew as a whole.
+    portfolios to be booked anew as a whole. `market_seq` as in `market.refresh`.
     """
-    newest = market.refresh()
+    newest = market.refresh(market_seq)
     behind = [p for p, state in states.items() if state.last_date is not None and state.market_seq < newest]
     if not behind:
         return {}, set()

@@ -28,9 +28,12 @@ class MarketMemory:
         self.rates = RateTable()
         self.market_seq = 0
 
-    def refresh(self) -> int:
-        """Read what has been recorded since the last time; the market_seq that this database snapshot sees."""
-        newest = MarketMark.objects.values_list("market_seq", flat=True).first() or 0
+    def refresh(self, newest: int | None = None) -> int:
+        """Read what has been recorded since the last time; the market_seq that this database snapshot sees: who has
+        read it in the snapshot already says so, and it is not asked for.
+        """
+        if newest is None:
+            newest = MarketMark.objects.values_list("market_seq", flat=True).first() or 0
         with self._refreshing:
             if newest > self.market_seq:
                 rows = FxRate.objects.filter(superseded_at=None, market_seq__gt=self.market_seq)

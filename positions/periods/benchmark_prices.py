@@ -44,24 +44,55 @@ def quoted_prices(
     portfolio_id: str, security_id: str, dates: Collection[datetime.date]
 ) -> dict[datetime.date, MarketPrice]:
     """Its last market price on or before each of the dates, and the splits that the portfolio had booked by then."""
+    if not dates:
+        return {}
+    asked = sorted(dates)
+    quotes = _QUOTES_OF_DATES if len(asked) <= DATES_LOOKED_UP_MAX else _QUOTES_BETWEEN
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT asked.day, quote.price, quote.currency, quote.price_date,
-                   (SELECT d.split_ratio FROM position_days AS d
-                    WHERE d.portfolio_id = %(portfolio_id)s AND d.kind = 'SECURITY'
-                      AND d.security_id = %(security_id)s AND d.position_date <= quote.price_date
-                    ORDER BY d.position_date DESC LIMIT 1)
-            FROM unnest(%(dates)s::date[]) AS asked (day)
-            CROSS JOIN LATERAL (
-                SELECT p.price, p.currency, p.price_date FROM market_prices AS p
-                WHERE p.security_id = %(security_id)s AND p.price_date <= asked.day AND p.superseded_at IS NULL
-                ORDER BY p.price_date DESC LIMIT 1
-            ) AS quote
-            """,
-            {"portfolio_id": portfolio_id, "security_id": security_id, "dates": list(dates)},
+            f"""
+            SELECT quote.price, quote.currency, quote.price_date,
+                   CASE WHEN EXISTS (
+                       SELECT FROM positions AS p WHERE p.portfolio_id = %(portfolio_id)s AND p.kind = 'SECURITY'
+                           AND p.security_id = %(security_id)s
+                   ) THEN (
+                       SELECT d.split_ratio FROM position_days AS d
+                       WHERE d.portfolio_id = %(portfolio_id)s AND d.kind = 'SECURITY'
+                           AND d.security_id = %(security_id)s AND d.position_date <= quote.price_date
+                       ORDER BY d.position_date DESC LIMIT 1
+                   ) END
+            FROM ({quotes}) AS quote
+            ORDER BY quote.price_date
+            """,  # noqa: S608 - texts of this module's own
+            {
+                "portfolio_id": portfolio_id,
+                "security_id": security_id,
+                "dates": asked,
+                "first": asked[0],
+                "last": asked[-1],
+            },
         )
-        return {
-            day: MarketPrice(price, currency, price_date, split_ratio or ONE)
-            for day, price, currency, price_date, split_ratio in cursor.fetchall()
-        }
+        found = [MarketPrice(price, currency, day, ratio or ONE) for price, currency, day, ratio in cursor.fetchall()]
+    before = {day: bisect_right(found, day, key=attrgetter("price_date")) for day in asked}
+    return {day: found[index - 1] for day, index in before.items() if index}
+
+
+DATES_LOOKED_UP_MAX = 300
+"""For more dates than these all quotes between the first and the last are read, quicker than to look for each."""
+
+_LAST = """
+    SELECT p.price, p.currency, p.price_date FROM market_prices AS p
+    WHERE p.security_id = %(security_id)s AND p.superseded_at IS NULL AND p.price_date <= {day}
+    ORDER BY p.price_date DESC LIMIT 1
+"""
+_QUOTES_OF_DATES = f"""
+    SELECT DISTINCT of_date.* FROM unnest(%(dates)s::date[]) AS asked (day)
+    CROSS JOIN LATERAL ({_LAST.format(day="asked.day")}) AS of_date
+"""  # noqa: S608 - as above
+_QUOTES_BETWEEN = f"""
+    ({_LAST.format(day="%(first)s")})
+    UNION ALL
+    (SELECT p.price, p.currency, p.price_date FROM market_prices AS p
+     WHERE p.security_id = %(security_id)s AND p.superseded_at IS NULL
+       AND p.price_date > %(first)s AND p.price_date <= %(last)s)
+"""  # noqa: S608 - as above

@@ -15,26 +15,25 @@ from portfolio.money import ZERO
 from positions.analytics.days import Day
 from positions.analytics.history import History, Quote
 from positions.analytics.series import ONE_DAY, daily_values
-from positions.calculating.market import market
 from positions.engine.lots import Kind
 from positions.periods.histories import read_ends
 from positions.valuing.due_days import days_before_the_first_entries
-from positions.valuing.timelines import Span, read_histories
-from positions.valuing.valued_days import ValuedDays, valued_days
+from positions.valuing.timelines import FOR_GAINS, Span, read_histories
+from positions.valuing.valued_days import ValuedDays
 from positions.variants.asked import Reading
 from positions.variants.booked import Variant
 
 
 def history_of(found: Reading, first: datetime.date, last: datetime.date) -> History:
-    """What the portfolio held at the end of every day from `first` to `last`, and the market of these days.
+    """What the portfolio held at the end of every day from `first` to `last`, and the market of these days: of its
+    holdings what days and gains are made of.
 
     A variant has to be read with `every_day`, and `as_of` not before `last`.
     """
     if found.variant:
         return _booked(found.variant, first, last)
-    market.refresh()
     span = Span(found.mark.portfolio_id, first, last)
-    (history,) = read_histories([span], states={span.portfolio_id: found.state})
+    (history,) = read_histories([span], states={span.portfolio_id: found.state}, figures=FOR_GAINS)
     return history
 
 
@@ -43,6 +42,13 @@ def days_of(found: Reading, first: datetime.date, last: datetime.date) -> list[D
     if found.variant:
         return daily_values(_booked(found.variant, first, last), first, last)
     return with_nothing_before(stored_days(found).between(first, last), first, last)
+
+
+def days_of_returns(found: Reading, first: datetime.date, last: datetime.date) -> list[Day]:
+    """The same days with no more of each than returns before fees are made of: see `valuing.day_rows`."""
+    if found.variant:
+        return days_of(found, first, last)
+    return with_nothing_before(stored_days(found).of_returns(first, last, gross=False), first, last)
 
 
 def statement_history(found: Reading, start: datetime.date, end: datetime.date) -> History:
@@ -54,6 +60,8 @@ def first_transaction_of(found: Reading) -> datetime.date | None:
     """The day of the portfolio's first transaction, of those booked; None where there is none."""
     if found.variant:
         return found.variant.history.first_date
+    if of_now := found.standing.days_of_now(datetime.datetime.now(datetime.UTC).date()):
+        return of_now[0] + ONE_DAY
     portfolio_id = found.mark.portfolio_id
     day_before = days_before_the_first_entries([portfolio_id])[portfolio_id]
     return day_before + ONE_DAY if day_before else None
@@ -61,8 +69,7 @@ def first_transaction_of(found: Reading) -> datetime.date | None:
 
 def stored_days(found: Reading) -> ValuedDays:
     """The days of the portfolio's rows, up to today or its last entry."""
-    today = datetime.datetime.now(datetime.UTC).date()
-    return valued_days(state=found.state, mark=found.mark, pending=found.pending, today=today)
+    return found.stored_days
 
 
 def with_nothing_before(days: list[Day], first: datetime.date, last: datetime.date) -> list[Day]:

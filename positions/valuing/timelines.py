@@ -47,6 +47,8 @@ FOR_VALUES = (
     "rated_sums",
 )
 """The figures of a holding that daily values need; a statement needs all."""
+FOR_GAINS = (*FOR_VALUES, "money_in_base", "money_out_base")
+"""And those that its gains need day by day."""
 _MOVE = tuple(Move.__dataclass_fields__)
 
 
@@ -134,41 +136,61 @@ def read_histories(
 
 
 def read_timelines(span: Span, *, figures: Collection[str]) -> dict[HoldingKey, Timeline]:
-    """The states of the holdings alone, of the days of a span and the last before it; only these figures of each."""
+    """The states of the holdings alone, of the days of a span and the last before it; only these figures of each, and
+    only the states in which one of them is another than in the state before.
+    """
     read = _Read(span)
-    _read_states([read], tuple(figures), None)
+    _read_states([read], tuple(figures), None, changed_alone=True)
     return {key: Timeline(dates, read.states[key]) for key, dates in read.dates.items()}
 
 
 # --- holdings and moves -------------------------------------------------------------------------------------------
 
 
-def _read_states(reads: Sequence[_Read], figures: Sequence[str], only: list[str] | None) -> None:
-    """The last state of each holding before the first day, and those within."""
+def _read_states(
+    reads: Sequence[_Read], figures: Sequence[str], only: list[str] | None, *, changed_alone: bool = False
+) -> None:
+    """The last state of each holding before the first day, and those within; or the changes of these figures alone."""
     columns = ", ".join(f"d.{name}" for name in figures)
     of_holding = """
         FROM position_days AS d
         WHERE d.portfolio_id = p.portfolio_id AND d.kind = p.kind AND d.security_id = p.security_id
     """
+    states = f"""
+        SELECT asked.number, p.kind, p.security_id, h.*
+        FROM {_ASKED}
+        JOIN positions AS p ON p.portfolio_id = asked.portfolio_id
+            AND (%(only)s::text[] IS NULL OR (p.kind = 'SECURITY' AND p.security_id = ANY(%(only)s)))
+        CROSS JOIN LATERAL (
+            (SELECT d.position_date, {columns} {of_holding}
+                AND d.position_date < asked.first_date ORDER BY d.position_date DESC LIMIT 1)
+            UNION ALL
+            (SELECT d.position_date, {columns} {of_holding}
+                AND d.position_date BETWEEN asked.first_date AND asked.last_date ORDER BY d.position_date)
+        ) AS h
+    """  # noqa: S608 - the columns are the table's own
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT asked.number, p.kind, p.security_id, h.*
-            FROM {_ASKED}
-            JOIN positions AS p ON p.portfolio_id = asked.portfolio_id
-                AND (%(only)s::text[] IS NULL OR (p.kind = 'SECURITY' AND p.security_id = ANY(%(only)s)))
-            CROSS JOIN LATERAL (
-                (SELECT d.position_date, {columns} {of_holding}
-                    AND d.position_date < asked.first_date ORDER BY d.position_date DESC LIMIT 1)
-                UNION ALL
-                (SELECT d.position_date, {columns} {of_holding}
-                    AND d.position_date BETWEEN asked.first_date AND asked.last_date ORDER BY d.position_date)
-            ) AS h
-            """,  # noqa: S608 - the columns are the table's own
-            _asked(reads) | {"only": only},
-        )
-        for number, kind, security_id, day, *row in cursor:
-            reads[number - 1].add(_holding(kind, security_id, figures, row), day)
+        cursor.execute(_changes(states, figures) if changed_alone else states, _asked(reads) | {"only": only})
+        keys: dict[tuple[str, str], HoldingKey] = {}
+        for number, kind, security_id, day, *row in cursor.fetchall():
+            # There may be a hundred thousand of them, of a hundred keys.
+            key = keys.get((kind, security_id))
+            if key is None:
+                key = keys[kind, security_id] = HoldingKey(Kind(kind), security_id)
+            reads[number - 1].add(Holding(key, **dict(zip(figures, row, strict=True))), day)
+
+
+def _changes(states: str, figures: Sequence[str]) -> str:
+    """Of these states those that differ from the one before, and the first of each holding."""
+    before = ", ".join(f"lag({name}) OVER of_holding AS {name}_before" for name in figures)
+    return f"""
+        SELECT number, kind, security_id, position_date, {", ".join(figures)}
+        FROM (
+            SELECT *, {before}, row_number() OVER of_holding AS place FROM ({states}) AS state
+            WINDOW of_holding AS (PARTITION BY number, kind, security_id ORDER BY position_date)
+        ) AS state
+        WHERE place = 1 OR {" OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in figures)}
+    """  # noqa: S608 - texts of this module's own
 
 
 def _read_earlier_states(reads: Sequence[_Read], figures: Sequence[str]) -> None:
@@ -202,12 +224,9 @@ def _read_earlier_states(reads: Sequence[_Read], figures: Sequence[str]) -> None
                 [day for _, _, day in wanted],
             ],
         )
-        for number, security_id, day, *row in cursor:
-            reads[number].add(_holding(Kind.SECURITY, security_id, figures, row), day)
-
-
-def _holding(kind: str, security_id: str, figures: Sequence[str], row: Sequence[Any]) -> Holding:
-    return Holding(HoldingKey(Kind(kind), security_id), **dict(zip(figures, row, strict=True)))
+        for number, security_id, day, *row in cursor.fetchall():
+            key = HoldingKey(Kind.SECURITY, security_id)
+            reads[number].add(Holding(key, **dict(zip(figures, row, strict=True))), day)
 
 
 def _read_moves(reads: Sequence[_Read], only: list[str] | None) -> None:

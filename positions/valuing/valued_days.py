@@ -12,15 +12,20 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from django.db.models import Exists
-
-from portfolio.models import PortfolioChange
 from positions.analytics.days import Day
 from positions.analytics.series import daily_values
 from positions.calculating.market import market
-from positions.models import PortfolioState, PositionChange, ValuationState
+from positions.models import PortfolioState, ValuationState
 from positions.queries import Pending
-from positions.valuing.day_rows import Remark, read_days, read_remarks, read_telling_days, remarks_of
+from positions.standing import Standing
+from positions.valuing.day_rows import (
+    Remark,
+    read_days,
+    read_days_of_returns,
+    read_remarks,
+    read_telling_days,
+    remarks_of,
+)
 from positions.valuing.due_days import Due, plan_days
 from positions.valuing.news import ONE_DAY
 from positions.valuing.timelines import FOR_VALUES, Span, read_histories
@@ -44,6 +49,10 @@ class ValuedDays:
     def between(self, first: datetime.date, last: datetime.date) -> list[Day]:
         """Those of the portfolio's days that lie from `first` to `last`, each once, in order."""
         return self._read(first, last, read_days)
+
+    def of_returns(self, first: datetime.date, last: datetime.date, *, gross: bool) -> list[Day]:
+        """The same with what returns are made of: see `day_rows.read_days_of_returns`."""
+        return self._read(first, last, partial(read_days_of_returns, gross=gross))
 
     def telling(
         self, first: datetime.date, last: datetime.date, *, marks: Collection[datetime.date], gross: bool
@@ -75,20 +84,16 @@ class ValuedDays:
         return days + read(self.state.portfolio_id, first, last) if first <= last else days
 
 
-def valued_days(
-    *, state: PortfolioState, mark: PortfolioChange, today: datetime.date, pending: Pending | None = None
-) -> ValuedDays:
+def valued_days(*, standing: Standing, today: datetime.date, pending: Pending | None = None) -> ValuedDays:
     """The daily values of a portfolio up to today, or to its last entry. The caller has one database snapshot.
 
     `pending` is what it has found to be pending of the positions; of the days themselves it is found out here.
     """
+    market.refresh(standing.market_seq)
+    state, stored = standing.state, standing.valued
+    if of_now := standing.days_of_now(today):
+        return ValuedDays(state, stored, *of_now, (), pending)
     portfolio_id = state.portfolio_id
-    newest = market.refresh()
-    # What is in another currency than the positions is of no use: it is as if nothing had been valued.
-    rows = ValuationState.objects.filter(portfolio_id=portfolio_id, base_currency=state.base_currency)
-    stored = rows.annotate(has_news=Exists(PositionChange.objects.filter(portfolio_id=portfolio_id))).first()
-    if stored and stored.last_date and not stored.has_news and _is_of_now(stored, state, mark, newest, today):
-        return ValuedDays(state, stored, stored.first_date, stored.last_date, (), pending)
     plan = plan_days(
         {portfolio_id: stored or ValuationState(portfolio_id=portfolio_id)},
         {portfolio_id: state},
@@ -96,22 +101,8 @@ def valued_days(
     )
     (due,) = plan.due
     if pending is None and stored and any(stored.last_date and span.first <= stored.last_date for span in due.spans):
-        pending = Pending(state.computed_at or mark.recorded_at, stored.error)
+        pending = Pending(state.computed_at or standing.mark.recorded_at, stored.error)
     return ValuedDays(state, stored, due.first, due.last, _worked_out(due, stored), pending)
-
-
-def _is_of_now(
-    stored: ValuationState, state: PortfolioState, mark: PortfolioChange, market_seq: int, today: datetime.date
-) -> bool:
-    """Whether nothing at all has happened since the days were valued, which is quickly found out."""
-    last = max(today, state.last_date or today)
-    return (
-        stored.computed_seq == state.computed_seq
-        and stored.computed_seq >= mark.rebuild_seq
-        and stored.market_seq == market_seq
-        and stored.last_date is not None
-        and stored.last_date >= last
-    )
 
 
 def _worked_out(due: Due, stored: ValuationState | None) -> list[Span]:

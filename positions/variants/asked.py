@@ -7,9 +7,10 @@ method, an earlier moment of knowledge, or the open lots of an earlier day, are 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter
@@ -21,11 +22,12 @@ from portfolio.models import CostBasisMethod, PortfolioChange
 from portfolio.money import OutOfRange
 from portfolio.problems import FieldError, InvalidContent, pointer
 from portfolio.queries import AnyUser
-from portfolio.reading import visible_portfolio
 from positions.api.serializers import PendingSerializer
 from positions.figures import Snapshot
 from positions.models import PortfolioState
-from positions.queries import Pending, known_by_the_rows, one_snapshot, pending_of, snapshot_of, state_of
+from positions.queries import Pending, known_by_the_rows, one_snapshot, pending_of, snapshot_of
+from positions.standing import Standing, visible_standing
+from positions.valuing.valued_days import ValuedDays, valued_days
 from positions.variants.apart import apart
 from positions.variants.booked import Asked, Variant, variant_of
 from positions.variants.chains import ChainTooLong
@@ -68,21 +70,41 @@ def refuse_unknown(request: Request, *known: str) -> None:
         raise InvalidContent(f"Not supported here: {', '.join(sorted(unknown))}.", errors=errors)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reading:
-    """A portfolio as it was asked for; without `variant` it is that of the stored rows."""
+    """A portfolio as it was asked for; without `variant` it is that of the stored rows.
 
-    mark: PortfolioChange
-    state: PortfolioState
+    The market's memory has been refreshed in the snapshot that it was read in.
+    """
+
+    standing: Standing
     as_of: datetime.date
     known_at: datetime.datetime
     cost_method: str
     pending: Pending | None
     variant: Variant | None
 
+    @property
+    def mark(self) -> PortfolioChange:
+        """How far the portfolio's ledger has grown."""
+        return self.standing.mark
+
+    @property
+    def state(self) -> PortfolioState:
+        """How far its positions are calculated."""
+        return self.standing.state
+
     def snapshot(self) -> Snapshot:
         """The portfolio at the end of the day asked about."""
-        return self.variant.snapshot if self.variant else snapshot_of(state=self.state, as_of=self.as_of)
+        if self.variant:
+            return self.variant.snapshot
+        return snapshot_of(state=self.state, as_of=self.as_of, market_seq=self.standing.market_seq)
+
+    @cached_property
+    def stored_days(self) -> ValuedDays:
+        """The days of the portfolio's rows, up to today or its last entry."""
+        today = datetime.datetime.now(datetime.UTC).date()
+        return valued_days(standing=self.standing, pending=self.pending, today=today)
 
     def head(self) -> dict[str, Any]:
         """What every answer about the portfolio begins with."""
@@ -111,24 +133,42 @@ def reading_of(
 
     Raises Unknown, TooMany, InvalidContent.
     """
-    as_of: datetime.date | None = asked.get("as_of")
-    day = as_of or datetime.datetime.now(datetime.UTC).date()
     # Before the snapshot is taken, not after: see portfolio.knowledge.
     settled = settled_moment(asked.get("known_at"))
     with one_snapshot():
-        mark = visible_portfolio(user, portfolio_id)
-        state = state_of(portfolio_id=portfolio_id)
-        pending = pending_of(state=state, mark=mark)
-        method = asked.get("cost_method") or state.cost_basis_method
-        lots_of_before = lots and as_of is not None and state.last_date is not None and as_of < state.last_date
-        if "known_at" not in asked and method == state.cost_basis_method and not lots_of_before:
-            known = known_by_the_rows(state=state, mark=mark, settled=settled)
-            yield Reading(mark, state, day, known, method, pending, None)
-            return
-        known_at = settled if "known_at" in asked else None
-        question = Asked(portfolio_id, day, asked.get("cost_method"), known_at, every_day)
-        variant = _variant(question, mark)
-        yield Reading(mark, state, day, settled, variant.terms.cost_basis_method, pending, variant)
+        yield _read(user, portfolio_id, asked, settled, lots=lots, every_day=every_day)
+
+
+@contextmanager
+def readings_of(user: AnyUser, portfolio_ids: Iterable[str], asked: dict[str, Any]) -> Iterator[list[Reading]]:
+    """Several portfolios, all within one snapshot and from what was settled before it. Raises as `reading_of`."""
+    settled = settled_moment(asked.get("known_at"))
+    with one_snapshot():
+        yield [_read(user, portfolio_id, asked, settled) for portfolio_id in portfolio_ids]
+
+
+def _read(
+    user: AnyUser,
+    portfolio_id: str,
+    asked: dict[str, Any],
+    settled: datetime.datetime,
+    *,
+    lots: bool = False,
+    every_day: bool = False,
+) -> Reading:
+    as_of: datetime.date | None = asked.get("as_of")
+    day = as_of or datetime.datetime.now(datetime.UTC).date()
+    standing = visible_standing(user, portfolio_id)
+    mark, state = standing.mark, standing.state
+    pending = pending_of(state=state, mark=mark, market_seq=standing.market_seq)
+    method = asked.get("cost_method") or state.cost_basis_method
+    lots_of_before = lots and as_of is not None and state.last_date is not None and as_of < state.last_date
+    if "known_at" not in asked and method == state.cost_basis_method and not lots_of_before:
+        known = known_by_the_rows(state=state, mark=mark, settled=settled)
+        return Reading(standing, day, known, method, pending, None)
+    known_at = settled if "known_at" in asked else None
+    variant = _variant(Asked(portfolio_id, day, asked.get("cost_method"), known_at, every_day), mark)
+    return Reading(standing, day, settled, variant.terms.cost_basis_method, pending, variant)
 
 
 def _variant(question: Asked, mark: PortfolioChange) -> Variant:

@@ -30,16 +30,21 @@ LAST_STATES = """
     ) AS h WHERE p.portfolio_id = %(id)s
 """
 EVERY_DAY = "SELECT * FROM daily_valuations WHERE portfolio_id = %(id)s ORDER BY valuation_date"
+EVERY_STATE = "SELECT * FROM position_days WHERE portfolio_id = %(id)s"
+STATES_OF_A_YEAR = f"{EVERY_STATE} AND position_date > current_date - 365"
+SELDOM = 20
+"""Of what reads every day of every holding, so few rounds are enough, and must be: the SELECT alone takes a while."""
 PAGE_OF_DAYS = f"{EVERY_DAY} LIMIT 1000"
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of the portfolio, and the SELECT of the rows that the answer is made from."""
+    """What is asked of the portfolio, in every so manieth round, and the SELECT of the rows the answer is made from."""
 
     name: str
     path: str
     rows: str
+    every: int = 1
 
 
 QUESTIONS = (
@@ -51,6 +56,11 @@ QUESTIONS = (
     Question("  with its monthly series", "performance/", EVERY_DAY),
     Question("  with a daily series", "performance/?series=daily", EVERY_DAY),
     Question("a year's performance, daily", "performance/?period=1Y", EVERY_DAY),
+    Question("risk of ten years", "risk/", EVERY_DAY),
+    Question("allocation", "allocation/", CURRENT_POSITIONS),
+    Question("income of ten years", "income/", EVERY_STATE, every=SELDOM),
+    Question("contribution of a year", "contribution/?period=1Y", STATES_OF_A_YEAR, every=SELDOM),
+    Question("contribution of ten years", "contribution/", EVERY_STATE, every=SELDOM),
     Question("1,000 days of valuations", "valuations/?page_size=1000", PAGE_OF_DAYS),
 )
 
@@ -74,6 +84,8 @@ def measure(system: System, sizes: Sizes) -> Findings:
         reader = _Reader(port, token)
         for number in range(WARM_UP_READS + sizes.reads):
             for one in QUESTIONS:
+                if number % one.every:
+                    continue
                 took = reader.ask(one.path.format(day=day))
                 bare = _select(database, one.rows, day)
                 if number >= WARM_UP_READS:
