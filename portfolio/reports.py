@@ -1,27 +1,25 @@
 """A portfolio on a terminal: its positions, statement, returns and risk, from the answers that the API gives of them.
 
 Figures are rounded here, for the eye, and nowhere before. What there is no figure for is a dash with a number, and the
-reasons stand below under these numbers. Everything fits in REPORT_WIDTH columns; a figure that is wider is broken over
-two lines, never cut off.
+reasons stand below under these numbers; so do those why a figure is doubtful, whose number stands beside it. A price
+that is not of the day reported says of which day it is. Everything fits in the columns there are, REPORT_WIDTH at most;
+a figure that is wider is broken over two lines, never cut off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from decimal import ROUND_HALF_EVEN, Decimal
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from portfolio.money import CONTEXT
+from portfolio.report_cells import DASH, DOUBTS, STYLE, Notes, rounded, table_of
 
 REPORT_WIDTH = 100
-NOTE_DIGITS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-DASH = "–"
 
 Answer = Mapping[str, Any]
 
@@ -37,18 +35,20 @@ class Report:
 
 
 def print_report(report: Report, console: Console) -> None:
-    """Print it; the console should be as wide as it is laid out for."""
-    console.print(_laid_out(report), width=REPORT_WIDTH)
+    """Print it, as wide as the console is."""
+    width = min(console.width, REPORT_WIDTH)
+    console.print(_laid_out(report, narrow=width < REPORT_WIDTH), width=width)
 
 
-def _laid_out(report: Report) -> Group:
-    notes = _Notes()
+def _laid_out(report: Report, *, narrow: bool) -> Group:
+    notes = Notes()
     positions, statement = report.positions, report.statement
     head = f"{positions['portfolio_id']}, in {positions['base_currency']}, {positions['cost_method']}"
     parts: list[RenderableType] = [
         Text(head, style="bold"),
-        *([Text("Calculations are pending: figures may change.", style="yellow")] if positions["pending"] else []),
-        _positions(positions, notes),
+        *_pending(report),
+        _positions(positions, notes, narrow=narrow),
+        *_exceptions(report, notes),
         _statement(statement, notes),
         _returns(report.performance, notes),
         _risk(report.risk, notes),
@@ -60,32 +60,101 @@ def _laid_out(report: Report) -> Group:
 # --- the parts ----------------------------------------------------------------------------------------------------
 
 
-def _positions(answer: Answer, notes: _Notes) -> Table:
-    table = _table(f"Positions at the end of {answer['as_of']}", "holding", "quantity", "price", *_VALUED, "weight")
+def _pending(report: Report) -> Iterable[Text]:
+    """One line, where calculations of positions, or of the days that returns are made from, are on their way."""
+    pending = report.positions["pending"] or report.performance["pending"]
+    if pending:
+        error = f" The last one failed: {pending['error']}" if pending["error"] else ""
+        since = str(pending["since"])[:_TO_THE_MINUTE].replace("T", " ")
+        yield Text(f"Calculations are pending since {since} UTC: figures may change.{error}", style="yellow")
+
+
+_TO_THE_MINUTE = len("2025-01-31T12:00")
+
+
+def _positions(answer: Answer, notes: Notes, *, narrow: bool) -> Table:
+    """Where it is `narrow` the currency of a price stands below it, and the cost, which is the value less what is
+    unrealized, is left out.
+    """
+    title = f"Positions at the end of {answer['as_of']}"
+    table = table_of(title, "holding", "quantity", "price", *_VALUED[narrow:], "weight")
     for one in answer["positions"]:
         quantity = notes.quantity(one["quantity"])
-        figures = [notes.number(one[f"{name}_base"]) for name in _POSITION]
-        price = notes.number(one["price"]) + Text(f" {one['currency']}")
-        table.add_row(one["security_id"], quantity, price, *figures, notes.percent(one["weight"]))
+        figures = [notes.number(one[f"{name}_base"]) for name in _POSITION[narrow:]]
+        name = notes.marked(Text(one["security_id"]), [flag for flag in one["flags"] if flag not in _OF_PRICES])
+        table.add_row(name, quantity, _price(one, answer, notes, narrow=narrow), *figures, notes.percent(one["weight"]))
+    marks = {one["currency"]: one["code"] for one in answer["remarks"] if one.get("currency")}
     for one in answer["cash"]:
-        figures = [notes.number(one[name]) for name in _CASH]
-        table.add_row(f"cash {one['currency']}", notes.number(one["balance"]), "", *figures, "")
+        figures = [notes.number(one[name]) for name in _CASH[narrow:]]
+        stale = [code for code in (marks.get(one["currency"]),) if code in DOUBTS]
+        name = notes.marked(Text(f"cash {one['currency']}"), stale)
+        table.add_row(name, notes.number(one["balance"]), "", *figures, "")
     table.add_section()
-    totals = [notes.number(answer["totals"][name]) for name in _TOTALS]
+    totals = [notes.number(answer["totals"][name]) for name in _TOTALS[narrow:]]
     table.add_row("total", "", "", *totals, "", style="bold")
+    (used,) = answer["sources"]
+    table.caption = _used(used)
     return table
 
 
-_VALUED = ("cost", "value", "unrealized", "realized")
+def _price(one: Answer, answer: Answer, notes: Notes, *, narrow: bool) -> Text:
+    """A price, what is doubtful in it and, where it is not of the day reported, its own day below."""
+    doubts = [flag for flag in one["flags"] if flag in _OF_PRICES]
+    currency = Text(("\n" if narrow else " ") + one["currency"])
+    number = notes.number(one["price"])
+    price = notes.marked(number, doubts) + currency if narrow else notes.marked(number + currency, doubts)
+    another = one["price_date"] and str(one["price_date"]) != str(answer["as_of"])
+    return price + Text(f"\n{one['price_date']}", style="dim") if another else price
+
+
+def _used(used: Answer) -> Text:
+    """Where the prices are from, and the rates."""
+    prices = used["prices"]
+    counts = [f"{prices[kind]} {words}" for kind, words in _PRICES.items() if prices[kind]]
+    since = f", the oldest of {prices['oldest_date']}" if prices["oldest_date"] else ""
+    lines = [f"prices: {', '.join(counts)}{since}"] if counts else []
+    for rate in used["rates"]:
+        if isinstance(rate["fx_rate"], str):
+            value = f"{rounded(Decimal(rate['fx_rate']), _RATE_DECIMALS):f}".rstrip("0").rstrip(".")
+            lines.append(f"{rate['currency']} at {value} of {rate['rate_date']}")
+    return Text(" · ".join(lines) + "\n")
+
+
+_PRICES = {"market": "of the market", "trade": "of own trades", "missing": "missing", "stale": "of these stale"}
+_RATE_DECIMALS = 6
+_OF_PRICES = frozenset({"FROM_TRADE", "STALE"})
+
+
+def _exceptions(report: Report, notes: Notes) -> Iterable[Table]:
+    """The transactions that were left out, or booked otherwise than they asked; nothing where there are none."""
+    told = [*report.positions["exceptions"], *report.statement["exceptions"]]
+    exceptions = {(one["transaction_id"], one["code"]): one for one in told}.values()
+    if not exceptions:
+        return
+    table = Table(title="Not booked as asked", **STYLE)
+    for heading in ("transaction", "holding", "exception"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("quantity", "amount"):
+        table.add_column(heading, justify="right", overflow="fold")
+    table.add_column("why", overflow="fold", ratio=1)
+    for one in exceptions:
+        quantity = notes.quantity(one["quantity"]) if one["quantity"] is not None else ""
+        amount = notes.number(one["amount"]) + Text(f" {one['currency']}") if one["amount"] is not None else ""
+        code = Text(one["code"], style="yellow")
+        table.add_row(one["transaction_id"], one["security_id"] or "", code, quantity, amount, one["detail"])
+    yield table
+
+
+_VALUED = ("cost", "value", "un-\nrealized", "realized")
 _POSITION = ("cost_basis", "market_value", "unrealized_gain", "realized_gain")
 _CASH = ("cost_base", "balance_base", "unrealized_fx_gain_base", "realized_fx_gain_base")
 _TOTALS = ("cost_basis", "value", "unrealized_gain", "realized_gain")
 
 
-def _statement(answer: Answer, notes: _Notes) -> Table:
+def _statement(answer: Answer, notes: Notes) -> Table:
     """The rows of the holdings; below them what belongs to none of them, and the portfolio's own line."""
     headings = ("holding", "opening", "in", "out", "price gain", "FX gain", "closing")
-    table = _table(f"Statement {_from_to(answer)}", *headings)
+    table = table_of(f"Statement {_from_to(answer)}", *headings)
     for one in answer["holdings"]:
         name = one["security_id"] if "security_id" in one else f"cash {one['currency']}"
         table.add_row(name, *(notes.number(one[term]) for term in _ROW))
@@ -101,13 +170,19 @@ _ROW = ("opening", "money_in", "money_out", "price_gain", "fx_gain", "closing")
 _PORTFOLIO = ("opening", "inflows", "outflows", "price_gain", "fx_gain", "closing")
 
 
-def _returns(answer: Answer, notes: _Notes) -> Table:
-    headings = ("from", "time-weighted", "a year", "money-weighted", "a year", "Dietz", "benchmark")
-    table = _table(f"Returns up to {answer['end']}", "period", *headings)
+def _returns(answer: Answer, notes: Notes) -> Table:
+    headings = ("from", "time-\nweighted", "a year", "money-\nweighted", "a year", "Dietz", "benchmark")
+    table = table_of(f"Returns up to {answer['end']}", "period", *headings)
     asked = {} if answer.get("period") in answer["periods"] else {"asked": answer}
     for name, of in {**asked, **answer["periods"]}.items():
         table.add_row(name, str(of["start"]), *(notes.percent(of[measure]) for measure in _MEASURES))
+    table.caption = Text("".join(f"{_on_days(one)}\n" for one in answer["remarks"]))
     return table
+
+
+def _on_days(remark: Answer) -> str:
+    days = "day" if remark["days"] == 1 else "days"
+    return f"{remark['code']} on {remark['days']:,} {days} from {remark['first']} to {remark['last']}"
 
 
 _MEASURES = (
@@ -120,10 +195,10 @@ _MEASURES = (
 )
 
 
-def _risk(answer: Answer, notes: _Notes) -> Table:
+def _risk(answer: Answer, notes: Notes) -> Table:
     """Pairs of a name and a figure, three beside one another."""
     returns = f"{answer['returns_count']} daily returns, Monday to Friday"
-    table = Table(title=f"Risk {_from_to(answer)}, {returns}", **_STYLE)
+    table = Table(title=f"Risk {_from_to(answer)}, {returns}", **STYLE)
     pairs = list(_risk_pairs(answer, notes))
     for _ in range(_PAIRS_A_LINE):
         table.add_column(overflow="fold")
@@ -137,7 +212,7 @@ def _risk(answer: Answer, notes: _Notes) -> Table:
 _PAIRS_A_LINE = 3
 
 
-def _risk_pairs(answer: Answer, notes: _Notes) -> Iterable[tuple[str, Text]]:
+def _risk_pairs(answer: Answer, notes: Notes) -> Iterable[tuple[str, Text]]:
     benchmark = answer["benchmark"]
     yield "volatility", notes.percent(answer["volatility"])
     yield "Sharpe ratio", notes.number(answer["sharpe_ratio"])
@@ -155,70 +230,6 @@ def _risk_pairs(answer: Answer, notes: _Notes) -> Iterable[tuple[str, Text]]:
         yield f"VaR {level} %", notes.percent(losses["value_at_risk"])
         yield f"expected shortfall {level} %", notes.percent(losses["expected_shortfall"])
         yield f"Gaussian VaR {level} %", notes.percent(losses["gaussian_value_at_risk"])
-
-
-# --- cells --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Notes:
-    """Why there are no figures: each reason once, by its number."""
-
-    reasons: dict[tuple[str, str], int] = field(default_factory=dict)
-
-    def number(self, figure: Any) -> Text:
-        """A figure with thousands and two decimals."""
-        return self._cell(figure, lambda number: f"{_rounded(number, 2):,f}")
-
-    def quantity(self, figure: Any) -> Text:
-        """A figure with thousands and up to eight decimals, as many as it has."""
-        return self._cell(figure, lambda number: f"{_rounded(number, 8):,f}".rstrip("0").rstrip("."))
-
-    def percent(self, figure: Any) -> Text:
-        """A fraction in percent."""
-        return self._cell(figure, lambda number: f"{_rounded(number.scaleb(2), 2):,f} %")
-
-    def listed(self) -> list[RenderableType]:
-        """The reasons, by number."""
-        return [
-            Text(f"{_mark(number)} {code}: {detail}", style="dim") for (code, detail), number in self.reasons.items()
-        ]
-
-    def _cell(self, figure: Any, spelled: Any) -> Text:
-        if isinstance(figure, Mapping):
-            reason = (figure["unavailable"], figure["detail"])
-            number = self.reasons.setdefault(reason, len(self.reasons) + 1)
-            return Text(DASH + _mark(number), style="dim")
-        value = Decimal(figure)
-        return Text(spelled(value), style="red" if value < 0 else "")
-
-
-def _mark(number: int) -> str:
-    return str(number).translate(NOTE_DIGITS)
-
-
-def _rounded(number: Decimal, decimals: int) -> Decimal:
-    """To the eye's decimals; what is rounded to nothing has no sign."""
-    return number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, CONTEXT) + 0
-
-
-_STYLE: dict[str, Any] = {
-    "title_justify": "left",
-    "title_style": "bold",
-    "caption_justify": "left",
-    "box": box.SIMPLE,
-    "padding": (0, 1, 0, 0),
-    "pad_edge": False,
-}
-
-
-def _table(title: str, first: str, *others: str) -> Table:
-    """A table whose first column names things and whose others are numbers."""
-    table = Table(title=title, **_STYLE)
-    table.add_column(first, overflow="fold")
-    for heading in others:
-        table.add_column(heading, justify="right", overflow="fold")
-    return table
 
 
 def _from_to(answer: Answer) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, Local, Number, rate_of, total
-from portfolio.money import ONE, exact, plain, rounded
+from portfolio.money import CONTEXT, DECIMALS_KEPT, ONE, exact, plain, rounded
 from positions.engine.booking import BookingProblem, Disposal
 from positions.engine.carried import Quotes, carried_price
 from positions.engine.entry import Entry, InstrumentTerms
@@ -67,6 +68,18 @@ def figure(number: Number | None, missing: str = "MISSING_FX_RATE") -> Figure | 
     if number is None:
         return None
     return unavailable(missing) if number.is_nan() else plain(number)
+
+
+def rate_figure(rate: Number) -> Figure:
+    """A rate as it is told: as quoted or dealt; a quotient or a product to 18 decimals and at least 18 digits.
+
+    What is worked out with a rate is worked out with all its digits: see `engine.rates`.
+    """
+    if rate.is_nan():
+        return unavailable("MISSING_FX_RATE")
+    number = Decimal(plain(rate))
+    decimals = max(DECIMALS_KEPT, DECIMALS_KEPT - 1 - number.adjusted())
+    return plain(CONTEXT.quantize(number, ONE.scaleb(-decimals)))
 
 
 def unavailable(code: str) -> dict[str, str]:
@@ -162,7 +175,7 @@ def _position_answer(
         "price": unavailable("MISSING_PRICE") if valuation.price is None else figure(valuation.price),
         "price_date": valuation.price_date,
         "price_source": valuation.price_source,
-        "fx_rate": figure(valuation.fx_rate),
+        "fx_rate": rate_figure(valuation.fx_rate),
         "market_value": figure(valuation.market_value, missing),
         "market_value_base": figure(valuation.market_value_base, missing),
         "unrealized_gain": figure(valuation.unrealized_gain, missing),

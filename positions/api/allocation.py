@@ -10,12 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from positions.api.serializers import FigureField, PendingSerializer
+from positions.api.frame_serializers import HoldingsAnswerSerializer, ValuedAtSerializer
+from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
-from positions.figures import Snapshot
 from positions.periods.exposures import allocation_answer, concentration_answer
 from positions.periods.segments import DIVISIONS
-from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
+from positions.variants.asked import VARIANT, VariantQuery, reading, variant_query
 
 BY = OpenApiParameter(
     "by",
@@ -42,17 +42,12 @@ class SharesSerializer(serializers.Serializer[Any]):
     short = FigureField()
     weight = FigureField()
     short_weight = FigureField()
+    valued_at = ValuedAtSerializer(required=False, allow_null=True, help_text="by holding; null of cash")
 
 
-class AllocationSerializer(serializers.Serializer[Any]):
+class AllocationSerializer(HoldingsAnswerSerializer):
     """The segments, the largest first, and what they are parts of: all that is held long, in base."""
 
-    portfolio_id = serializers.CharField()
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    cost_method = serializers.CharField(help_text="the cost method used")
-    pending = PendingSerializer(allow_null=True)
-    base_currency = serializers.CharField()
     by = serializers.CharField()
     gross_assets = FigureField()
     shares = SharesSerializer(many=True)
@@ -66,15 +61,9 @@ class WeightSerializer(serializers.Serializer[Any]):
     weight = FigureField()
 
 
-class ConcentrationSerializer(serializers.Serializer[Any]):
+class ConcentrationSerializer(HoldingsAnswerSerializer):
     """How much depends on how few: weights of gross assets, the cash of a currency being one holding."""
 
-    portfolio_id = serializers.CharField()
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    cost_method = serializers.CharField(help_text="the cost method used")
-    pending = PendingSerializer(allow_null=True)
-    base_currency = serializers.CharField()
     gross_assets = FigureField()
     holdings_count = serializers.IntegerField(help_text="holdings held long")
     herfindahl_index = FigureField(help_text="the sum of squared weights: 1 of one holding, 1/n of n equal ones")
@@ -91,7 +80,7 @@ class AllocationView(APIView):
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=AllocationQuery)
         with reading(request, portfolio_id, asked) as found:
-            return Response({**found.head(), **allocation_answer(_snapshot(found), by=asked["by"])})
+            return Response(allocation_answer(found, by=asked["by"]))
 
 
 class ConcentrationView(APIView):
@@ -102,8 +91,4 @@ class ConcentrationView(APIView):
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request)
         with reading(request, portfolio_id, asked) as found:
-            return Response({**found.head(), **concentration_answer(_snapshot(found))})
-
-
-def _snapshot(found: Reading) -> Snapshot:
-    return found.snapshot()
+            return Response(concentration_answer(found))

@@ -11,10 +11,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolio.models import SegmentBy
+from positions.api.frame_serializers import DaysAnswerSerializer, DaySourcesSerializer
 from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
 from positions.periods.contributions import attribution_answer, contribution_answer
-from positions.periods.frames import PeriodAnswerSerializer, reading_period
+from positions.periods.frames import reading_period
 from positions.periods.questions import PERIOD, PeriodQuery
 from positions.periods.segments import DIVISIONS, HOLDING
 from positions.variants.asked import variant_query
@@ -43,7 +44,13 @@ class PartSerializer(serializers.Serializer[Any]):
     contribution = FigureField()
 
 
-class ContributionSerializer(PeriodAnswerSerializer):
+class _GainsAnswerSerializer(DaysAnswerSerializer):
+    """An answer about what holdings gained from day to day."""
+
+    sources = DaySourcesSerializer(many=True, help_text="of both ends")
+
+
+class ContributionSerializer(_GainsAnswerSerializer):
     """The return of the period and its parts, which add up to it. Parts that gained nothing are left out."""
 
     by = serializers.CharField()
@@ -68,7 +75,7 @@ class SegmentEffectsSerializer(EffectsSerializer):
     segment = serializers.CharField()
 
 
-class AttributionSerializer(PeriodAnswerSerializer):
+class AttributionSerializer(_GainsAnswerSerializer):
     """The active return, and the effects that add up to it."""
 
     benchmark_id = serializers.CharField(allow_null=True)
@@ -96,7 +103,7 @@ class ContributionView(APIView):
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=ContributionQuery)
         with reading_period(request.user, portfolio_id, asked) as of:
-            return Response({**of.head(of_days=True), **contribution_answer(of.found, of.period, by=asked["by"])})
+            return Response(contribution_answer(of, by=asked["by"]))
 
 
 class AttributionView(APIView):
@@ -118,5 +125,4 @@ class AttributionView(APIView):
         asked = variant_query(request, kind=AttributionQuery)
         with reading_period(request.user, portfolio_id, asked) as of:
             benchmark_id = of.benchmark_id(asked.get("benchmark_id"))
-            answer = attribution_answer(of.found, of.period, benchmark_id=benchmark_id, by=asked["by"])
-            return Response({**of.head(of_days=True), **answer})
+            return Response(attribution_answer(of, benchmark_id=benchmark_id, by=asked["by"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
@@ -12,15 +13,26 @@ from rest_framework import serializers
 from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from positions.api.csv_rendering import CSVRenderer, csv_of
+from positions.api.frame_serializers import HoldingRemarkSerializer, PeriodFrameSerializer
 from positions.api.serializers import FigureField
-from positions.api.unchanged import unless_unchanged
-from positions.periods.frames import PeriodAnswerSerializer, PeriodReading, reading_period
+from positions.api.unchanged import BOOKED_ANEW, unless_unchanged
+from positions.periods.frames import PeriodReading, base_currency_of, reading_period
 from positions.periods.incomes import income_answer
 from positions.periods.questions import PERIOD, PeriodQuery
-from positions.periods.realized_gains import COLUMNS, TEXTS, report_rows, tax_years, year_answer
+from positions.periods.realized_gains import (
+    COLUMNS,
+    DISPOSALS_LISTED_MAX,
+    TEXTS,
+    gains_sources,
+    report_rows,
+    tax_years,
+    year_answer,
+)
+from positions.valuing.news import ONE_DAY
 from positions.variants.asked import variant_query
 
 FIRST_YEAR = 1800
@@ -54,6 +66,12 @@ class GainsQuery(YearQuery):
     long_term_days = serializers.IntegerField(required=False, min_value=0, max_value=DAYS_MAX)
 
 
+class _RatesAnswerSerializer(PeriodFrameSerializer):
+    """An answer about amounts that were converted when they were booked: its remarks are of the rates used then."""
+
+    remarks = HoldingRemarkSerializer(many=True, help_text="100 at most")
+
+
 class IncomeSumSerializer(serializers.Serializer[Any]):
     """Income in base, the tax on it, and what is left. What is paid on a short holding is negative."""
 
@@ -75,7 +93,7 @@ class HoldingIncomeSerializer(IncomeSumSerializer):
     currency = serializers.CharField(required=False, help_text="of interest that names no security")
 
 
-class IncomeSerializer(PeriodAnswerSerializer):
+class IncomeSerializer(_RatesAnswerSerializer):
     """Dividends and interest of the period by month and by holding; those without any are left out."""
 
     months = MonthSerializer(many=True)
@@ -134,10 +152,15 @@ class TaxYearSerializer(serializers.Serializer[Any]):
     last_date = serializers.DateField()
     total = GainsSerializer()
     by_term = GainsByTermSerializer()
-    disposals = ReportedDisposalSerializer(many=True, required=False, help_text="where a `year` is asked for")
+    disposals = ReportedDisposalSerializer(
+        many=True, required=False, help_text=f"where a `year` is asked for; the first {DISPOSALS_LISTED_MAX}"
+    )
+    all_disposals = serializers.URLField(
+        required=False, allow_null=True, help_text="the list of all of them, where there are more"
+    )
 
 
-class RealizedGainsSerializer(PeriodAnswerSerializer):
+class RealizedGainsSerializer(_RatesAnswerSerializer):
     """Realised gains of securities by tax year."""
 
     long_term_days = serializers.IntegerField(help_text="what was held for more days than these is long term")
@@ -152,7 +175,7 @@ class IncomeView(APIView):
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=YearQuery)
         with reading_period(request.user, portfolio_id, asked) as of:
-            return Response({**of.head(), **income_answer(of.found, of.period)})
+            return Response(income_answer(of))
 
 
 class RealizedGainsView(APIView):
@@ -184,13 +207,24 @@ class RealizedGainsView(APIView):
         long_term_days = asked.get("long_term_days", settings.LONG_TERM_DAYS)
         with reading_period(request.user, portfolio_id, asked) as of:
             years = tax_years(of.found, of.period, long_term_days=long_term_days)
-            base_currency = of.head()["base_currency"]
+            base_currency = base_currency_of(of.found)
             if isinstance(request.accepted_renderer, CSVRenderer):
                 rows = report_rows(years, base_currency=base_currency)
                 return Response(csv_of(COLUMNS, rows, texts=TEXTS), headers=_as_file(of))
             listed = "year" in asked
             answers = [year_answer(year, base_currency=base_currency, disposals=listed) for year in years]
-            return Response({**of.head(), "long_term_days": long_term_days, "years": answers})
+            for answer in answers if listed else ():
+                cut = answer["total"]["count"] > len(answer["disposals"])
+                answer["all_disposals"] = _list_of_all(request, of) if cut else None
+            figures = {"long_term_days": long_term_days, "years": answers}
+            return Response(of.framed(figures, gains_sources(of.found, years)))
+
+
+def _list_of_all(request: Request, of: PeriodReading) -> str:
+    """The address of the list that has every disposal of the period, page by page, of the same variant."""
+    variant = {name: request.query_params[name] for name in sorted(BOOKED_ANEW & request.query_params.keys())}
+    days = {"start": of.period.start + ONE_DAY, "end": of.period.end}
+    return f"{reverse('disposals', [of.found.mark.portfolio_id], request=request)}?{urlencode({**days, **variant})}"
 
 
 def _as_file(of: PeriodReading) -> dict[str, str]:

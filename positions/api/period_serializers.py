@@ -6,30 +6,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from positions.api.serializers import FigureField, PendingSerializer
-
-
-class _HeadSerializer(serializers.Serializer[Any]):
-    """What every answer about a period begins with."""
-
-    portfolio_id = serializers.CharField()
-    base_currency = serializers.CharField()
-    as_of = serializers.DateField(help_text="the end of the period")
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    cost_method = serializers.CharField(help_text="the cost method used")
-    pending = PendingSerializer(allow_null=True)
-    period = serializers.CharField(allow_null=True, help_text="the name of the standard period, where it is one")
-    start = serializers.DateField(help_text="its value opens the period")
-    end = serializers.DateField()
-
-
-class ValuedAtSerializer(serializers.Serializer[Any]):
-    """Which price and rate a holding was valued at."""
-
-    price = FigureField()
-    price_date = serializers.DateField(allow_null=True)
-    price_source = serializers.ChoiceField(["MARKET", "TRADE"], allow_null=True)
-    fx_rate = FigureField()
+from positions.api.frame_serializers import (
+    DaySourcesSerializer,
+    DaysRemarkSerializer,
+    HoldingRemarkSerializer,
+    PeriodFrameSerializer,
+    ValuedAtSerializer,
+)
+from positions.api.serializers import FigureField
 
 
 class StatementRowSerializer(serializers.Serializer[Any]):
@@ -52,15 +36,7 @@ class StatementRowSerializer(serializers.Serializer[Any]):
     flags = serializers.ListField(child=serializers.CharField())
 
 
-class HoldingRemarkSerializer(serializers.Serializer[Any]):
-    """What is missing or doubtful in the value of a holding at either end."""
-
-    code = serializers.CharField()
-    security_id = serializers.CharField(required=False)
-    currency = serializers.CharField(required=False)
-
-
-class StatementSerializer(_HeadSerializer):
+class StatementSerializer(PeriodFrameSerializer):
     """A period in base currency: opening + inflows - outflows + gains + income - fees - taxes + residual = closing."""
 
     opening = FigureField()
@@ -76,7 +52,8 @@ class StatementSerializer(_HeadSerializer):
     closing = FigureField()
     residual = FigureField()
     holdings = StatementRowSerializer(many=True)
-    remarks = HoldingRemarkSerializer(many=True)
+    remarks = HoldingRemarkSerializer(many=True, help_text="100 at most")
+    sources = DaySourcesSerializer(many=True, help_text="of both ends")
 
 
 class ReturnsSerializer(serializers.Serializer[Any]):
@@ -121,15 +98,6 @@ class SeriesDaySerializer(serializers.Serializer[Any]):
         return {**super().get_fields(), "return": FigureField()}
 
 
-class DaysRemarkSerializer(serializers.Serializer[Any]):
-    """What is missing or doubtful in the values of days: on how many, and between which."""
-
-    code = serializers.CharField()
-    days = serializers.IntegerField()
-    first = serializers.DateField()
-    last = serializers.DateField()
-
-
 class ComparedReturnsSerializer(ReturnsSerializer):
     """The returns, how they were measured, and those of the benchmark."""
 
@@ -145,17 +113,7 @@ class ComparedReturnsSerializer(ReturnsSerializer):
     remarks = DaysRemarkSerializer(many=True)
 
 
-class PerformanceSerializer(_HeadSerializer, ComparedReturnsSerializer):
+class PerformanceSerializer(PeriodFrameSerializer, ComparedReturnsSerializer):
     """The performance of a portfolio, or of a part of it."""
 
     of = serializers.DictField(allow_null=True, help_text="the part asked for: `security_id`, `asset_class`")
-
-
-class GroupPerformanceSerializer(ComparedReturnsSerializer):
-    """The performance of several portfolios as one."""
-
-    portfolio_ids = serializers.ListField(child=serializers.CharField())
-    as_of = serializers.DateField(help_text="the end of the period")
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    pending = PendingSerializer(allow_null=True)
-    period = serializers.CharField(allow_null=True, help_text="the name of the standard period, where it is one")

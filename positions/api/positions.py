@@ -17,21 +17,19 @@ from rest_framework.views import APIView
 
 from portfolio.problems import TooLarge, Unknown
 from portfolio.rendering import QUICK_RENDERERS
+from positions.api.position_serializers import PortfolioPositionsSerializer, PositionDetailSerializer
 from positions.api.serializers import (
     DISPOSAL_ORDER,
     LOT_ORDER,
     DisposalSerializer,
     LotSerializer,
-    PortfolioPositionsSerializer,
-    PositionDetailSerializer,
 )
 from positions.api.unchanged import unless_unchanged
-from positions.checking.exceptions import exception_answers
-from positions.checking.findings import Subject, finding_answer, findings_of_figures
 from positions.engine.lots import HoldingKey, Kind
 from positions.evaluation import evaluate
-from positions.figures import Snapshot, day_answer, disposal_answer, lot_answer, portfolio_answer
+from positions.figures import day_answer, disposal_answer, lot_answer
 from positions.models import Disposal, Lot, PositionDay
+from positions.periods.holdings import position_answer, positions_answer
 from positions.variants.apart import apart
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 
@@ -58,19 +56,7 @@ class PositionList(APIView):
     def get(self, request: Request, portfolio_id: str) -> Response:
         asked = variant_query(request, kind=PositionQuery)
         with reading(request, portfolio_id, asked) as found:
-            snapshot = _snapshot(found)
-            figures = portfolio_answer(snapshot, closed=asked["closed"])
-            error = "" if found.variant else found.state.error
-            findings = findings_of_figures(Subject(portfolio_id, snapshot, figures["positions"], error))
-            return Response(
-                {
-                    **found.head(),
-                    "base_currency": snapshot.base_currency,
-                    **figures,
-                    "exceptions": exception_answers(found),
-                    "findings": [finding_answer(finding) for finding in findings],
-                }
-            )
+            return Response(positions_answer(found, closed=asked["closed"]))
 
 
 class PositionDetail(APIView):
@@ -81,16 +67,11 @@ class PositionDetail(APIView):
     def get(self, request: Request, portfolio_id: str, security_id: str) -> Response:
         asked = variant_query(request)
         with reading(request, portfolio_id, asked, lots=True, every_day=True) as found:
-            positions = portfolio_answer(_snapshot(found), closed=True)["positions"]
-            position = next((one for one in positions if one["security_id"] == security_id), None)
-            if position is None:
+            answer = position_answer(found, security_id)
+            if answer is None:
                 raise Unknown(f"The portfolio {portfolio_id} never held {security_id!r} up to {found.as_of}.")
             parts = _booked_parts(found, security_id) if found.variant else _stored_parts(found, security_id)
-            return Response({**found.head(), "position": position, **parts})
-
-
-def _snapshot(found: Reading) -> Snapshot:
-    return found.snapshot()
+            return Response({**answer, **parts})
 
 
 def _stored_parts(found: Reading, security_id: str) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from positions.api.frame_serializers import DaysAnswerSerializer
 from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
-from positions.periods.frames import PeriodAnswerSerializer, reading_period
+from positions.periods.frames import reading_period
 from positions.periods.questions import PERIOD, PeriodQuery
 from positions.periods.risks import TRADING_DAYS, risk_answer
 from positions.variants.asked import variant_query
@@ -54,7 +55,7 @@ class LossesAtRiskSerializer(serializers.Serializer[Any]):
     gaussian_expected_shortfall = FigureField()
 
 
-class RiskSerializer(PeriodAnswerSerializer):
+class RiskSerializer(DaysAnswerSerializer):
     """Statistics of daily time-weighted returns on trading days; annual figures count 252 of these to a year."""
 
     flow_timing = serializers.CharField()
@@ -96,10 +97,9 @@ class RiskView(APIView):
         asked = variant_query(request, kind=RiskQuery)
         with reading_period(request.user, portfolio_id, asked) as of:
             answer = risk_answer(
-                of.found,
-                of.period,
+                of,
                 risk_free_rate=asked["risk_free_rate"],
                 minimum_acceptable_return=asked["mar"],
                 benchmark_id=of.benchmark_id(asked.get("benchmark")),
             )
-            return Response({**of.head(of_days=True), **answer})
+            return Response(answer)

@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from positions.analytics.unavailable import DETAILS
 from positions.figures import figure
 
 LOT_ORDER = ("security_id", "acquisition_date", "acquisition_time_us", "opening_transaction_id", "id")
@@ -14,7 +15,7 @@ DISPOSAL_ORDER = ("disposal_date", "closing_transaction_id", "security_id", "pie
 
 _UNAVAILABLE = {
     "type": "object",
-    "properties": {"unavailable": {"type": "string"}, "detail": {"type": "string"}},
+    "properties": {"unavailable": {"type": "string", "enum": [*DETAILS]}, "detail": {"type": "string"}},
     "required": ["unavailable", "detail"],
 }
 
@@ -123,22 +124,6 @@ class PendingSerializer(serializers.Serializer[Any]):
     error = serializers.CharField()
 
 
-class PortfolioPositionsSerializer(serializers.Serializer[Any]):
-    """The positions of a portfolio at the end of a day."""
-
-    portfolio_id = serializers.CharField()
-    base_currency = serializers.CharField()
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    cost_method = serializers.CharField(help_text="the cost method used")
-    pending = PendingSerializer(allow_null=True)
-    positions = PositionSerializer(many=True)
-    cash = CashSerializer(many=True)
-    totals = TotalsSerializer()
-    exceptions = ExceptionSerializer(many=True)
-    findings = FindingSerializer(many=True, help_text="of the figures; those of the ledger: /data-quality/")
-
-
 class LotSerializer(serializers.Serializer[Any]):
     """An open lot; local money, and base."""
 
@@ -181,17 +166,3 @@ class PositionDaySerializer(serializers.Serializer[Any]):
     realized_gain_base = FigureField()
     income = FigureField()
     income_base = FigureField()
-
-
-class PositionDetailSerializer(serializers.Serializer[Any]):
-    """One position, and how it came to be."""
-
-    portfolio_id = serializers.CharField()
-    as_of = serializers.DateField()
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    cost_method = serializers.CharField(help_text="the cost method used")
-    position = PositionSerializer()
-    history = PositionDaySerializer(many=True)
-    lots = LotSerializer(many=True)
-    disposals = DisposalSerializer(many=True)
-    pending = PendingSerializer(allow_null=True)

@@ -12,16 +12,19 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolio.pagination import Orderings
-from portfolio.reading import visible_portfolio
 from portfolio.rendering import QUICK_RENDERERS
 from positions.analytics.days import Day
-from positions.api.serializers import FigureField, PendingSerializer
+from positions.api.frame_serializers import DaysRemarkSerializer, FrameSerializer
+from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
 from positions.figures import Figure, figure
-from positions.queries import one_snapshot, pending_of, state_of
+from positions.periods.days import stored_days
+from positions.periods.frames import framed
+from positions.periods.sources import Sources, listed
+from positions.valuing.day_rows import remark_answer, remarks_of
 from positions.valuing.news import ONE_DAY
-from positions.valuing.valued_days import ValuedDays, valued_days
-from positions.variants.asked import refuse_unknown
+from positions.valuing.valued_days import ValuedDays
+from positions.variants.asked import reading, refuse_unknown
 from positions.variants.pages import BookedPages, Row
 
 FIGURES = ("value", "securities", "cash", "inflow", "outflow", "income", "fees", "taxes")
@@ -42,15 +45,13 @@ class ValuationSerializer(serializers.Serializer[Any]):
     flags = serializers.ListField(child=serializers.CharField())
 
 
-class ValuationPageSerializer(serializers.Serializer[Any]):
-    """A page of daily values, and whether calculations are still on the way for the portfolio."""
+class ValuationPageSerializer(FrameSerializer):
+    """A page of daily values: the days of the question are up to `as_of`."""
 
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
-    portfolio_id = serializers.CharField()
-    base_currency = serializers.CharField()
-    pending = PendingSerializer(allow_null=True)
     results = ValuationSerializer(many=True)
+    remarks = DaysRemarkSerializer(many=True, help_text="of the days on the page")
 
 
 class ValuationQuery(serializers.Serializer[Any]):
@@ -83,22 +84,19 @@ class ValuationList(APIView):
         query = ValuationQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         today = datetime.datetime.now(datetime.UTC).date()
-        with one_snapshot():
-            mark = visible_portfolio(request.user, portfolio_id)
-            state = state_of(portfolio_id=portfolio_id)
-            found = valued_days(state=state, mark=mark, pending=pending_of(state=state, mark=mark), today=today)
-            dates = _dates(found, query.validated_data.get("start"), query.validated_data.get("end") or today)
+        start, end = query.validated_data.get("start"), query.validated_data.get("end") or today
+        with reading(request, portfolio_id, {"as_of": end}) as found:
+            valued = stored_days(found)
+            dates = _dates(valued, start, end)
             rows = [Row((day.isoformat(),), {"date": day}) for day in dates]
             # A day has one row: the page is chosen among the dates, and only its days are read.
             response = BookedPages().page(rows, request, self)
             asked = [row["date"] for row in response.data["results"]]
-            days = {day.date: day for day in found.between(min(asked), max(asked))} if asked else {}
-        response.data |= {
-            "portfolio_id": portfolio_id,
-            "base_currency": found.state.base_currency,
-            "pending": PendingSerializer(found.pending).data if found.pending else None,
-            "results": [day_answer(days[date]) for date in asked],
-        }
+            days = valued.between(min(asked), max(asked)) if asked else []
+            by_date = {day.date: day_answer(day) for day in days}
+            remarks = Sources(listed(remark_answer(one) for one in remarks_of(days)))
+            results = {"results": [by_date[date] for date in asked]}
+            response.data |= framed(found, results, remarks, pending=valued.pending)
         return response
 
 

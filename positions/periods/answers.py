@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import islice
 from typing import Any
 
 from portfolio.money import plain
@@ -20,12 +19,8 @@ from positions.analytics.performance import Performance, PeriodReturns
 from positions.analytics.statement import Statement, StatementRow
 from positions.analytics.unavailable import Unavailable, unavailable
 from positions.engine.lots import Kind
-from positions.engine.valuation import Valuation
 from positions.figures import Figure, figure
-
-REMARKS_MAX = 100
-"""So many remarks about the data behind an answer are listed."""
-
+from positions.periods.sources import listed, statement_remarks, valued_at
 
 # --- statement ----------------------------------------------------------------------------------------------------
 
@@ -42,7 +37,7 @@ def statement_answer(statement: Statement) -> dict[str, Any]:
             for name in (*terms, "income", "fees", "taxes", "closing", "residual")
         },
         "holdings": [_row_answer(row) for row in statement.holdings],
-        "remarks": list(islice(_remarks(statement), REMARKS_MAX)),
+        "remarks": listed(statement_remarks(statement)),
     }
 
 
@@ -64,34 +59,10 @@ def _row_answer(row: StatementRow) -> dict[str, Any]:
     return {
         name: row.key.security_id,
         **{term: figure(getattr(row, term), missing) for term in terms},
-        "opened_at": _valued_at(row.opened_at),
-        "closed_at": _valued_at(row.closed_at),
+        "opened_at": valued_at(row.opened_at),
+        "closed_at": valued_at(row.closed_at),
         "flags": sorted(row.flags),
     }
-
-
-def _valued_at(valuation: Valuation | None) -> dict[str, Any] | None:
-    if valuation is None:
-        return None
-    return {
-        "price": figure(valuation.price, "MISSING_FX_RATE") if valuation.price is not None else missing_price(),
-        "price_date": valuation.price_date,
-        "price_source": valuation.price_source,
-        "fx_rate": figure(valuation.fx_rate),
-    }
-
-
-def missing_price() -> dict[str, str]:
-    """Stands in the place of a price."""
-    return {"unavailable": "MISSING_PRICE", "detail": unavailable("MISSING_PRICE").detail}
-
-
-def _remarks(statement: Statement) -> Iterator[dict[str, Any]]:
-    """What is missing or doubtful in the values that the period opens and closes with, and of which holding."""
-    for row in statement.holdings:
-        name = "security_id" if row.key.kind is Kind.SECURITY else "currency"
-        for code in sorted(row.flags.union([row.missing] if row.missing else ())):
-            yield {"code": code, name: row.key.security_id}
 
 
 # --- performance --------------------------------------------------------------------------------------------------

@@ -13,17 +13,20 @@ from positions.analytics.periods import Period
 from positions.analytics.returns import FlowTiming
 from positions.analytics.segment_periods import BenchmarkSegment, attribution_of
 from positions.periods.answers import measured
-from positions.periods.days import days_of, history_of
+from positions.periods.days import days_of_returns, history_of
+from positions.periods.frames import PeriodReading
 from positions.periods.segments import named, segment_names
+from positions.periods.sources import Sources, ends_of_history
 from positions.variants.asked import Reading
 
 _CONVENTIONS = {"flow_timing": FlowTiming.START_IN_END_OUT.value, "linking": "carino"}
 
 
-def contribution_answer(found: Reading, period: Period, *, by: str) -> dict[str, Any]:
+def contribution_answer(of: PeriodReading, *, by: str) -> dict[str, Any]:
     """The time-weighted return of the period and what each holding or segment added to it."""
-    of_period = _parts(found, period, by).contribution()
-    return {
+    parts, sources = _parts(of, by)
+    of_period = parts.contribution()
+    figures = {
         "by": by,
         **_CONVENTIONS,
         "time_weighted_return": measured(of_period.time_weighted_return),
@@ -32,13 +35,15 @@ def contribution_answer(found: Reading, period: Period, *, by: str) -> dict[str,
             for one in of_period.holdings
         ],
     }
+    return of.framed(figures, sources, of_days=True)
 
 
-def attribution_answer(found: Reading, period: Period, *, benchmark_id: str | None, by: str) -> dict[str, Any]:
+def attribution_answer(of: PeriodReading, *, benchmark_id: str | None, by: str) -> dict[str, Any]:
     """The active return of the period against a benchmark, in effects of each segment; NO_BENCHMARK without one."""
-    rows = _benchmark_rows(found, period, benchmark_id, by) if benchmark_id else {}
-    of_period = attribution_of(_parts(found, period, by), rows)
-    return {
+    rows = _benchmark_rows(of.found, of.period, benchmark_id, by) if benchmark_id else {}
+    parts, sources = _parts(of, by)
+    of_period = attribution_of(parts, rows)
+    figures = {
         "benchmark_id": benchmark_id,
         "by": by,
         **_CONVENTIONS,
@@ -50,6 +55,7 @@ def attribution_answer(found: Reading, period: Period, *, benchmark_id: str | No
         "effects": _effects(_sum(of_period)) if of_period.segments else _no_effects(of_period),
         "segments": [{"segment": one.name, **_effects(one)} for one in of_period.segments],
     }
+    return of.framed(figures, sources, of_days=True)
 
 
 def _benchmark_rows(
@@ -68,11 +74,14 @@ def _benchmark_rows(
     return rows
 
 
-def _parts(found: Reading, period: Period, by: str) -> Parts:
-    history = history_of(found, period.start, period.end)
+def _parts(of: PeriodReading, by: str) -> tuple[Parts, Sources]:
+    """The parts of the period, and what they rest on: the days, and the prices at both ends."""
+    start, end = of.period.start, of.period.end
+    history = history_of(of.found, start, end)
     currencies = {key: timeline.states[-1].currency for key, timeline in history.timelines.items()}
-    days = days_of(found, period.start, period.end)
-    return parts_of(history, days, name_of=segment_names(by=by, currencies=currencies))
+    days = days_of_returns(of.found, start, end)
+    parts = parts_of(history, days, name_of=segment_names(by=by, currencies=currencies))
+    return parts, Sources(of.day_remarks(days), ends_of_history(history, start, end))
 
 
 def _effects(one: Effects) -> dict[str, Any]:

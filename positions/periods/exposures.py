@@ -2,74 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from portfolio.amounts import number_of
 from portfolio.money import exact
 from positions.analytics.allocation import Exposure, Share, allocation, concentration
 from positions.engine.lots import Holding, Kind
-from positions.figures import Snapshot, balance_base_in, valuation_in
+from positions.engine.valuation import Valuation
+from positions.figures import Snapshot, balance_base_in
 from positions.periods.answers import measured
+from positions.periods.frames import framed
 from positions.periods.segments import HOLDING, holding_name, named, segment_names
+from positions.periods.sources import Valuations, held_in, sources_in, valuations_in, valued_at
+from positions.variants.asked import Reading
 
 LARGEST_LISTED = 10
 
 
-def allocation_answer(snapshot: Snapshot, *, by: str) -> dict[str, Any]:
+def allocation_answer(found: Reading, *, by: str) -> dict[str, Any]:
     """The portfolio divided by holding or by an attribute of the instruments: see `positions.periods.segments`."""
-    held = _held(snapshot)
+    snapshot = found.snapshot()
+    held = held_in(snapshot)
+    valuations = valuations_in(snapshot, held)
     segment_of = segment_names(by=by, currencies={one.key: one.currency for one in held})
     names = {holding_name(one.key): segment_of(one.key) for one in held}
-    found = allocation(_exposures(held, snapshot), key=lambda exposure: names[exposure.holding])
-    return {
-        "base_currency": snapshot.base_currency,
+    of_portfolio = allocation(_exposures(held, snapshot, valuations), key=lambda exposure: names[exposure.holding])
+    by_name = {holding_name(key): valuation for key, valuation in valuations.items()}
+    figures = {
         "by": by,
-        "gross_assets": measured(found.gross_assets),
-        "shares": [_share_answer(share, by) for share in found.shares],
+        "gross_assets": measured(of_portfolio.gross_assets),
+        "shares": [_share_answer(share, by, by_name.get(share.key)) for share in of_portfolio.shares],
     }
+    return framed(found, figures, sources_in(snapshot, valuations))
 
 
-def concentration_answer(snapshot: Snapshot) -> dict[str, Any]:
+def concentration_answer(found: Reading) -> dict[str, Any]:
     """How much of the portfolio depends on how few holdings; the cash of a currency is one of them."""
-    exposures = _exposures(_held(snapshot), snapshot)
-    of_holdings, found = allocation(exposures, key=lambda one: one.holding), concentration(exposures)
+    snapshot = found.snapshot()
+    held = held_in(snapshot)
+    valuations = valuations_in(snapshot, held)
+    exposures = _exposures(held, snapshot, valuations)
+    of_holdings, of_portfolio = allocation(exposures, key=lambda one: one.holding), concentration(exposures)
     long = [share for share in of_holdings.shares if share.long]
-    return {
-        "base_currency": snapshot.base_currency,
+    figures = {
         "gross_assets": measured(of_holdings.gross_assets),
         "holdings_count": len(long),
-        "herfindahl_index": measured(found.herfindahl_index),
-        "top_5": measured(found.top_5),
-        "top_10": measured(found.top_10),
+        "herfindahl_index": measured(of_portfolio.herfindahl_index),
+        "top_5": measured(of_portfolio.top_5),
+        "top_10": measured(of_portfolio.top_10),
         "largest": [{**named(HOLDING, one.key), "weight": measured(one.weight)} for one in long[:LARGEST_LISTED]],
     }
+    return framed(found, figures, sources_in(snapshot, valuations))
 
 
-def _share_answer(share: Share, by: str) -> dict[str, Any]:
+def _share_answer(share: Share, by: str, valuation: Valuation | None) -> dict[str, Any]:
     figures = {name: measured(getattr(share, name)) for name in ("long", "short", "weight", "short_weight")}
-    return {**named(by, share.key), **figures}
+    priced = {"valued_at": valued_at(valuation)} if by == HOLDING else {}
+    return {**named(by, share.key), **figures, **priced}
 
 
-def _held(snapshot: Snapshot) -> list[Holding]:
-    """What there is any of. Cash that is not tracked is none of the portfolio's."""
-    return [
-        one for one in snapshot.holdings if one.quantity and (one.key.kind is Kind.SECURITY or snapshot.cash_tracked)
-    ]
-
-
-def _exposures(held: list[Holding], snapshot: Snapshot) -> list[Exposure]:
+def _exposures(held: Iterable[Holding], snapshot: Snapshot, valuations: Valuations) -> list[Exposure]:
     with exact():
-        return [_EXPOSURES[one.key.kind](one, snapshot) for one in held]
+        return [_exposure(one, snapshot, valuations.get(one.key)) for one in held]
 
 
-def _of_security(held: Holding, snapshot: Snapshot) -> Exposure:
-    valuation = valuation_in(held, snapshot)
-    return Exposure(holding_name(held.key), number_of(valuation.market_value_base), valuation.missing)
-
-
-def _of_cash(held: Holding, snapshot: Snapshot) -> Exposure:
-    return Exposure(holding_name(held.key), number_of(balance_base_in(held, snapshot)), "MISSING_FX_RATE")
-
-
-_EXPOSURES: dict[Kind, Callable[[Holding, Snapshot], Exposure]] = {Kind.SECURITY: _of_security, Kind.CASH: _of_cash}
+def _exposure(held: Holding, snapshot: Snapshot, valuation: Valuation | None) -> Exposure:
+    name = holding_name(held.key)
+    if valuation is None:
+        assert held.key.kind is Kind.CASH, "securities are valued"
+        return Exposure(name, number_of(balance_base_in(held, snapshot)), "MISSING_FX_RATE")
+    return Exposure(name, number_of(valuation.market_value_base), valuation.missing)

@@ -1,35 +1,93 @@
-"""What every answer about a portfolio's period has in common: how it is read, and what stands at its head."""
+"""What every answer about a portfolio has in common: its head, what its data is worth, what was not booked as asked.
+
+The head says what was answered: which portfolio, of which day or period, from which knowledge, by which method, and
+whether calculations are on their way. `remarks` say what is missing or doubtful in the data behind the figures,
+`sources` which prices and rates they rest on, `exceptions` which transactions were left out or booked otherwise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rest_framework import serializers
-
-from portfolio.models import Portfolio
+from portfolio.models import CashMode
 from portfolio.queries import AnyUser
+from positions.analytics.days import Day
 from positions.analytics.periods import Period
 from positions.api.serializers import PendingSerializer
+from positions.checking.exceptions import stored_exceptions
+from positions.figures import exception_answer
 from positions.periods.days import first_transaction_of, stored_days
 from positions.periods.questions import asked_period
+from positions.periods.sources import Remarks, Sources, listed
+from positions.queries import Pending, exceptions_of
+from positions.valuing.day_rows import remark_answer, remarks_of
 from positions.variants.asked import Reading, reading_of
 
+EXCEPTIONS_MAX = 100
+"""So many open exceptions are listed in an answer; /data-quality/ lists all of them, page by page."""
 
-class PeriodAnswerSerializer(serializers.Serializer[Any]):
-    """The head of an answer about the period (start, end]; money is in the portfolio's base currency."""
+Answer = dict[str, Any]
 
-    portfolio_id = serializers.CharField()
-    as_of = serializers.DateField(help_text="the end of the period")
-    known_at = serializers.DateTimeField(help_text="the moment used")
-    cost_method = serializers.CharField(help_text="the cost method used")
-    pending = PendingSerializer(allow_null=True)
-    base_currency = serializers.CharField()
-    period = serializers.CharField(allow_null=True, help_text="the name of the period, where it was asked for by name")
-    start = serializers.DateField()
-    end = serializers.DateField()
+
+def framed(
+    found: Reading,
+    figures: Mapping[str, Any],
+    sources: Sources,
+    *,
+    pending: Pending | None = None,
+    securities: Collection[str] | None = None,
+) -> Answer:
+    """An answer about the portfolio that was read, in whole. `pending` is what is pending beside the positions;
+    `securities` are those that it is about, where it is not about all.
+    """
+    return {
+        **head_of(found, pending=pending),
+        **figures,
+        "remarks": sources.remarks,
+        **({"sources": sources.days} if sources.days else {}),
+        "exceptions": exceptions_until(found, securities),
+    }
+
+
+def head_of(found: Reading, *, pending: Pending | None = None) -> Answer:
+    """What the answer begins with."""
+    variant, state = found.variant, found.state
+    pending = found.pending or pending
+    tracked = variant.terms.cash_tracked if variant else state.cash_tracked
+    return {
+        **found.head(),
+        "base_currency": base_currency_of(found),
+        "cash_mode": (CashMode.TRACKED if tracked else CashMode.UNTRACKED).value,
+        "provisional": variant.snapshot.provisional_portfolio if variant else state.provisional,
+        "pending": PendingSerializer(pending).data if pending else None,
+    }
+
+
+def base_currency_of(found: Reading) -> str:
+    """The currency of its base amounts: that of the rows, which may not be that of today's settings yet."""
+    return found.variant.terms.base_currency if found.variant else found.state.base_currency
+
+
+def exceptions_until(found: Reading, securities: Collection[str] | None = None) -> list[Answer]:
+    """The open exceptions up to the end of what was asked about, in the order of their days; those of all securities,
+    or of these.
+    """
+    if found.variant:
+        problems = [p for p in found.variant.books.problems if securities is None or p.entry.security_id in securities]
+        problems.sort(key=lambda problem: (problem.entry.date, problem.entry.transaction_id, problem.code))
+        return [exception_answer(problem) for problem in problems[:EXCEPTIONS_MAX]]
+    rows = exceptions_of(
+        portfolio_id=found.state.portfolio_id, until=found.as_of, securities=securities, count=EXCEPTIONS_MAX
+    )
+    return stored_exceptions(rows)
+
+
+def pending_days(found: Reading) -> Pending | None:
+    """What is pending of the positions, or of the days that are valued from them."""
+    return found.pending if found.variant else stored_days(found).pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +98,33 @@ class PeriodReading:
     name: str | None
     period: Period
 
-    def head(self, *, of_days: bool = False) -> dict[str, Any]:
-        """What the answer begins with. `of_days`: it is made from daily values, which may be on their way too."""
-        variant, state = self.found.variant, self.found.state
-        pending = self.found.pending if variant or not of_days else stored_days(self.found).pending
-        return {
-            **self.found.head(),
-            "pending": PendingSerializer(pending).data if pending else None,
-            "base_currency": variant.terms.base_currency if variant else state.base_currency,
-            "period": self.name,
-            "start": self.period.start,
-            "end": self.period.end,
-        }
+    def framed(
+        self,
+        figures: Mapping[str, Any],
+        sources: Sources,
+        *,
+        of_days: bool = False,
+        securities: Collection[str] | None = None,
+    ) -> Answer:
+        """An answer about the period. `of_days`: it is made from daily values, which may be on their way too."""
+        pending = pending_days(self.found) if of_days else None
+        dates = {"period": self.name, "start": self.period.start, "end": self.period.end}
+        return framed(self.found, {**dates, **figures}, sources, pending=pending, securities=securities)
+
+    def day_remarks(self, days: Sequence[Day]) -> Remarks:
+        """What is flagged or missing on the days of the period, its start included: one remark for each code. `days`
+        are those of a variant; of stored ones the rows say it.
+        """
+        start, end = self.period.start, self.period.end
+        found = remarks_of(days) if self.found.variant else stored_days(self.found).remarks(start, end)
+        return listed(remark_answer(one) for one in found)
 
     def benchmark_id(self, asked: str | None) -> str | None:
         """The benchmark asked for, or else the portfolio's own, if it names one."""
         if asked:
             return asked
-        settings = Portfolio.objects.filter(portfolio_id=self.found.mark.portfolio_id)
-        return settings.values_list("benchmark_security_id", flat=True).first()
+        settings = self.found.standing.settings
+        return settings.benchmark_security_id if settings else None
 
 
 @contextmanager

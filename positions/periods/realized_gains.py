@@ -5,19 +5,24 @@ Securities only: what cash of other currencies gained or lost on exchange is no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
+
+from django.db import connection
 
 from portfolio.amounts import number_of
 from portfolio.money import ZERO, exact
 from positions.analytics.periods import Period
 from positions.analytics.realized import DisposalOfYear, Gains, RealizedDisposal, TaxYear, realized_by_tax_year
 from positions.api.serializers import DISPOSAL_ORDER
+from positions.engine.lots import HoldingKey, Kind
 from positions.figures import figure
 from positions.models import Disposal
 from positions.periods.answers import measured
+from positions.periods.sources import Sources, listed, remark
 from positions.variants.asked import Reading
 from positions.variants.booked import Variant
 
@@ -44,6 +49,8 @@ COLUMNS = (
 """A disposal of a tax report, in the order of the columns."""
 TEXTS = ("security_id", "currency", "opening_transaction_id", "closing_transaction_id")
 """Those that clients have written."""
+DISPOSALS_LISTED_MAX = 1_000
+"""So many disposals of a year stand in an answer; all of them are in the list of disposals, and in the CSV."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,8 @@ def tax_years(found: Reading, period: Period, *, long_term_days: int) -> list[Ta
 
 
 def year_answer(year: TaxYear, *, base_currency: str, disposals: bool) -> dict[str, Any]:
-    """A tax year: its sums in base by term and, if wanted, each of its disposals."""
-    rows = {"disposals": list(_rows(year, base_currency))} if disposals else {}
+    """A tax year: its sums in base by term and, if wanted, its first DISPOSALS_LISTED_MAX disposals."""
+    rows = {"disposals": list(islice(_rows(year, base_currency), DISPOSALS_LISTED_MAX))} if disposals else {}
     return {
         "year": year.year,
         "first_date": year.first_date,
@@ -76,6 +83,48 @@ def year_answer(year: TaxYear, *, base_currency: str, disposals: bool) -> dict[s
         "by_term": {term.value: _gains_answer(gains) for term, gains in year.by_term.items()},
         **rows,
     }
+
+
+def gains_sources(found: Reading, years: Sequence[TaxYear]) -> Sources:
+    """What is missing or doubtful in the figures of what was disposed of: rates, and how lots were chosen."""
+    codes: dict[str, set[str]] = {}
+    for year in years:
+        for row in year.disposals:
+            of_security = codes.setdefault(row.disposal.security_id, set())
+            if row.disposal.realized_gain.is_nan():
+                of_security.add("MISSING_FX_RATE")
+    for security_id, flags in _marks(found):
+        if security_id in codes:
+            codes[security_id].update(flags)
+    remarks = (
+        remark(code, HoldingKey(Kind.SECURITY, security_id))
+        for security_id in sorted(codes)
+        for code in sorted(codes[security_id])
+    )
+    return Sources(listed(remarks))
+
+
+def _marks(found: Reading) -> Iterable[tuple[str, Iterable[str]]]:
+    """The marks of the securities at the end of the period; a mark stays."""
+    if found.variant:
+        holdings = found.variant.books.holdings.items()
+        return [(key.security_id, held.flags) for key, held in holdings if key.kind is Kind.SECURITY]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT p.security_id, h.flags FROM positions AS p
+            CROSS JOIN LATERAL (
+                SELECT d.flags FROM position_days AS d
+                WHERE d.portfolio_id = p.portfolio_id AND d.kind = p.kind AND d.security_id = p.security_id
+                    AND d.position_date <= %s
+                ORDER BY d.position_date DESC LIMIT 1
+            ) AS h
+            WHERE p.portfolio_id = %s AND p.kind = 'SECURITY' AND p.flags <> '{}'
+            """,
+            [found.as_of, found.mark.portfolio_id],
+        )
+        marks: list[tuple[str, list[str]]] = cursor.fetchall()
+        return marks
 
 
 def report_rows(years: Sequence[TaxYear], *, base_currency: str) -> Iterator[dict[str, Any]]:

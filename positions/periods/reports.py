@@ -9,16 +9,13 @@ from typing import Any
 from portfolio.queries import AnyUser
 from portfolio.reports import Report
 from positions.analytics.performance import SeriesOf
-from positions.analytics.statement import statement
-from positions.figures import portfolio_answer
-from positions.periods.answers import statement_answer
-from positions.periods.days import statement_history
 from positions.periods.frames import PeriodReading, reading_period
+from positions.periods.holdings import positions_answer, statement_of
 from positions.periods.questions import PerformanceQuery
 from positions.periods.returns import performance_of
 from positions.periods.risks import risk_answer
 from positions.queries import one_snapshot
-from positions.variants.asked import Reading, reading_of
+from positions.variants.asked import reading_of
 
 
 def report_of(user: AnyUser, portfolio_id: str, *, as_of: datetime.date | None, asked: dict[str, Any]) -> Report:
@@ -32,33 +29,20 @@ def report_of(user: AnyUser, portfolio_id: str, *, as_of: datetime.date | None, 
     of_day = {name: value for name, value in valid.items() if name == "cost_method"} | {"as_of": as_of or valid["end"]}
     with one_snapshot():
         with reading_of(user, portfolio_id, of_day) as found:
-            positions = _positions(found)
+            positions = positions_answer(found, closed=False)
         with reading_period(user, portfolio_id, valid) as of:
             return Report(
                 positions=positions,
-                statement=_statement(of),
+                statement=statement_of(of),
                 performance=performance_of(of.found, valid),
                 risk=_risk(of),
             )
 
 
-def _positions(found: Reading) -> dict[str, Any]:
-    snapshot = found.snapshot()
-    head = {**found.head(), "base_currency": snapshot.base_currency}
-    return {**head, **portfolio_answer(snapshot, closed=False)}
-
-
-def _statement(of: PeriodReading) -> dict[str, Any]:
-    history = statement_history(of.found, of.period.start, of.period.end)
-    return {**of.head(), **statement_answer(statement(history, of.period.start, of.period.end))}
-
-
 def _risk(of: PeriodReading) -> dict[str, Any]:
-    answer = risk_answer(
-        of.found,
-        of.period,
+    return risk_answer(
+        of,
         risk_free_rate=Decimal(0),
         minimum_acceptable_return=Decimal(0),
         benchmark_id=of.benchmark_id(None),
     )
-    return {**of.head(of_days=True), **answer}

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portfolio.models import Portfolio
 from positions.analytics.benchmark import days_of_benchmark
 from positions.analytics.days import Day
 from positions.analytics.days import days_of as days_within
@@ -16,12 +15,13 @@ from positions.analytics.periods import Period
 from positions.analytics.returns import FlowTiming
 from positions.analytics.series import ONE_DAY
 from positions.analytics.unavailable import DETAILS
-from positions.api.serializers import PendingSerializer
-from positions.periods.answers import REMARKS_MAX, performance_answer
+from positions.periods.answers import performance_answer
 from positions.periods.benchmark_prices import benchmark_of
 from positions.periods.days import days_of, first_transaction_of, stored_days, with_nothing_before
+from positions.periods.frames import framed
 from positions.periods.parts import part_of
 from positions.periods.questions import asked_period, asked_series
+from positions.periods.sources import Sources, listed
 from positions.queries import Pending
 from positions.valuing.day_rows import Remark, remark_answer, remarks_of
 from positions.valuing.valued_days import ValuedDays
@@ -74,20 +74,19 @@ def performance_of(found: Reading, asked: dict[str, Any]) -> dict[str, Any]:
     within = days_within(read.days, start=of.period.start, end=of.period.end)
     benchmark_id = asked.get("benchmark") or _own_benchmark(found)
     benchmark = benchmark_of(found, benchmark_id, days_of_benchmark(within, returns)) if benchmark_id else None
-    return {
-        **found.head(),
-        "pending": PendingSerializer(read.pending).data if read.pending else None,
-        "base_currency": found.variant.terms.base_currency if found.variant else found.state.base_currency,
-        "of": part.asked_as if part else None,
-        "period": of.name,
-        **performance_answer(
-            returns,
-            flags={one.code for one in read.remarks} - DETAILS.keys(),
-            benchmark=benchmark,
-            days=within,
-        ),
-        "remarks": [remark_answer(one) for one in read.remarks[:REMARKS_MAX]],
-    }
+    figures = performance_answer(
+        returns,
+        flags={one.code for one in read.remarks} - DETAILS.keys(),
+        benchmark=benchmark,
+        days=within,
+    )
+    return framed(
+        found,
+        {"of": part.asked_as if part else None, "period": of.name, **figures},
+        Sources(listed(remark_answer(one) for one in read.remarks)),
+        pending=read.pending,
+        securities=part.security_ids if part else None,
+    )
 
 
 def _stored(
@@ -107,10 +106,10 @@ def _stored(
         days += with_nothing_before(telling, first, dense_from)
         days = days[:-1] if dense else days
     if dense or not days:
-        days += with_nothing_before(stored.between(dense_from, period.end), dense_from, period.end)
+        days += with_nothing_before(stored.of_returns(dense_from, period.end, gross=how.gross), dense_from, period.end)
     return _Days(days, stored.remarks(period.start, period.end), stored.pending)
 
 
 def _own_benchmark(found: Reading) -> str | None:
-    settings = Portfolio.objects.filter(portfolio_id=found.mark.portfolio_id)
-    return settings.values_list("benchmark_security_id", flat=True).first()
+    settings = found.standing.settings
+    return settings.benchmark_security_id if settings else None

@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any
 
 from positions.analytics.drawdown import Drawdowns
-from positions.analytics.periods import Period
 from positions.analytics.returns import FlowTiming, daily_returns
 from positions.analytics.risk import AgainstBenchmark, Level, LossesAtRisk, risk
 from positions.analytics.trading_days import is_weekday
@@ -19,7 +18,9 @@ from positions.analytics.unavailable import Unavailable
 from positions.figures import Figure
 from positions.periods.answers import measured
 from positions.periods.benchmark_prices import benchmark_of
-from positions.periods.days import days_of
+from positions.periods.days import days_of_returns
+from positions.periods.frames import PeriodReading
+from positions.periods.sources import Sources
 from positions.variants.asked import Reading
 
 TRADING_DAYS = "monday_to_friday"
@@ -27,24 +28,24 @@ _STATISTICS = ("volatility", "downside_risk", "sharpe_ratio", "sortino_ratio", "
 
 
 def risk_answer(
-    found: Reading,
-    period: Period,
+    of: PeriodReading,
     *,
     risk_free_rate: Decimal,
     minimum_acceptable_return: Decimal,
     benchmark_id: str | None,
 ) -> dict[str, Any]:
     """`risk`: annual figures where they have a time; a loss is positive. The rates are annual fractions above -1."""
-    days = days_of(found, period.start, period.end)
+    found = of.found
+    days = days_of_returns(found, of.period.start, of.period.end)
     of_period = risk(
         daily_returns(days),
-        start=period.start,
+        start=of.period.start,
         is_trading_day=is_weekday,
         risk_free_rate=float(risk_free_rate),
         minimum_acceptable_return=float(minimum_acceptable_return),
         benchmark=_level(found, benchmark_id, [day.date for day in days]) if benchmark_id else None,
     )
-    return {
+    figures = {
         "flow_timing": FlowTiming.START_IN_END_OUT.value,
         "trading_days": TRADING_DAYS,
         "risk_free_rate": measured(risk_free_rate),
@@ -55,6 +56,7 @@ def risk_answer(
         "benchmark": _benchmark_answer(benchmark_id, of_period.against_benchmark),
         "losses_at_risk": [_losses_answer(losses) for losses in of_period.losses_at_risk],
     }
+    return of.framed(figures, Sources(of.day_remarks(days)), of_days=True)
 
 
 def _level(found: Reading, benchmark_id: str, dates: list[datetime.date]) -> Level:

@@ -18,6 +18,7 @@ from portfolio.streaming.messages import (
     SubmittedPortfolio,
     SubmittedRate,
 )
+from positions.periods import realized_gains
 from tests import pipeline
 from tests.pipeline import day, transaction
 
@@ -209,6 +210,30 @@ def test_a_year_lists_its_disposals_with_their_holding_periods(client, held):
     ]
     assert told == [("B1", "6", 761, "long", "-108"), ("B2", "4", 273, "short", "-144")]
     assert [one["realized_gain"] for one in year["disposals"]] == ["-60", "-120"]
+
+
+def test_a_year_of_more_disposals_than_an_answer_lists_says_where_all_of_them_are(client, held, monkeypatch):
+    monkeypatch.setattr(realized_gains, "DISPOSALS_LISTED_MAX", 1)
+    (own,) = ask(client, "realized-gains", year=2025)["years"]
+    (other,) = ask(client, "realized-gains", start="2024-12-31", end="2025-12-31", cost_method="AVCO")["years"]
+
+    assert (own["total"]["count"], len(own["disposals"])) == (2, 1)
+    everything = client.get(own["all_disposals"]).json()["results"]
+    assert [one["opening_transaction_id"] for one in everything] == ["B1", "B2"]
+    # Without a year nothing is listed; of a pool there is but one disposal.
+    assert "disposals" not in other
+    (of_pool,) = ask(client, "realized-gains", year=2025, cost_method="AVCO")["years"]
+    assert (len(of_pool["disposals"]), of_pool["all_disposals"]) == (1, None)
+    (by_lifo,) = ask(client, "realized-gains", year=2024, cost_method="LIFO")["years"]
+    assert by_lifo["all_disposals"] is None
+
+
+def test_the_list_of_all_disposals_is_of_the_variant_that_was_asked(client, held, monkeypatch):
+    monkeypatch.setattr(realized_gains, "DISPOSALS_LISTED_MAX", 0)
+    (year,) = ask(client, "realized-gains", year=2025, cost_method="LIFO")["years"]
+
+    everything = client.get(year["all_disposals"]).json()["results"]
+    assert [one["opening_transaction_id"] for one in everything] == ["B2"]
 
 
 def test_another_method_takes_other_lots(client, held):

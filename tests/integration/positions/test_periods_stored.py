@@ -33,8 +33,21 @@ from tests.unit.positions.test_statement_laws import a_request
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TODAY = datetime.date(2025, 3, 1)
-LATER = ("known_at", "pending", "as_of", "cost_method", "portfolio_id", "base_currency", "period", "of", "remarks")
+LATER = (
+    *("known_at", "pending", "as_of", "cost_method", "portfolio_id", "base_currency", "cash_mode", "provisional"),
+    *("period", "of", "remarks", "sources", "exceptions"),
+)
 """What an answer of the stored says beside what a what-if does."""
+BOOKED_ANEW = (
+    "positions",
+    "allocation",
+    "concentration",
+    "statement",
+    "contribution",
+    "risk",
+    "income",
+    "realized-gains",
+)
 
 
 @pytest.fixture
@@ -108,3 +121,18 @@ def test_the_stored_path_gives_the_digits_of_evaluate(client, seed):
     short = asked(client, "performance", **period, series="none")
     assert (short["series"], short["series_of"]) == ([], "none")
     assert told(short) == told(expected["performance"]) | {"series": [], "series_of": "none"}
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_the_rows_give_the_answers_that_booking_anew_does_with_all_that_is_said_of_their_data(client, seed):
+    request = a_request(seed)
+    store(request, random.Random(seed))
+    period = {"start": request["start"], "end": request["end"]}
+    for what in BOOKED_ANEW:
+        query = {"as_of": request["end"]} if what in BOOKED_ANEW[:3] else period
+        now = datetime.datetime.now(datetime.UTC).isoformat()
+        rows, anew = asked(client, what, **query), asked(client, what, **query, known_at=now)
+        # Days may be on their way while positions are not.
+        of_now = {"known_at": None, "pending": None}
+        assert rows | of_now == anew | of_now, what

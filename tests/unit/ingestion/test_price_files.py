@@ -112,10 +112,18 @@ def test_each_security_of_a_file_has_its_own_splits():
     assert prices(text, splits=known) == ["20", "15", "10"]
 
 
-def test_a_cell_that_is_no_price_or_no_date_is_left_for_validation_to_name():
-    text = "Date,Close\nsoon,10\n2021-07-30,1_0\n2021-07-30,-3\n2021-07-30,1e99999\n"
+def test_a_number_that_is_no_price_is_left_for_validation_to_name():
+    text = "Date,Close\n2021-07-30,1_0\n2021-07-30,-3\n2021-07-30,1e99999\n"
     known = splits("2021-08-02=2:1")
-    assert prices(text, splits=known, **APPLE) == ["10", "1_0", "-3", "1e99999"]
+    assert prices(text, splits=known, **APPLE) == ["1_0", "-3", "1e99999"]
+
+
+def test_a_cell_that_spells_no_date_or_no_number_is_named_by_its_column():
+    refused = records("Date,Close\n30/07/2021,ten\n2021-02-30,10\n", **APPLE)
+    assert [(number, [(p.field, p.detail) for p in problems]) for number, problems in refused] == [
+        (2, [("Date", "'30/07/2021' is no date of the form YYYY-MM-DD"), ("Close", "'ten' is no number")]),
+        (3, [("Date", "'2021-02-30' is no date of the form YYYY-MM-DD")]),
+    ]
 
 
 def test_one_split_told_twice_is_one_split():

@@ -23,6 +23,11 @@ def records(text, **defaults):
     return [(n, one.problems if isinstance(one, Refused) else json.loads(one)) for n, one in lines]
 
 
+def told(refused):
+    number, problems = refused
+    return number, [(problem.field, problem.detail) for problem in problems]
+
+
 def rate(currency, day, number, **fields):
     return {"from_currency": "EUR", "to_currency": currency, "rate_date": day, "rate": number, **fields}
 
@@ -56,11 +61,12 @@ def test_a_version_for_the_whole_file_is_every_rates():
     assert {record["version"] for _, record in records(HISTORY, version="2")} == {2}
 
 
-def test_what_is_wrong_is_left_for_validation_and_a_torn_line_stands_alone():
-    torn, wrong = records("Date,USD\n2025-01-15,1,2\nyesterday,one\n")
-    assert torn[0] == 2
-    assert torn[1][0].code == "cells"
-    assert wrong == (3, rate("USD", "yesterday", "one"))
+def test_a_cell_that_spells_nothing_is_named_by_its_column_and_a_torn_line_stands_alone():
+    torn, no_day, no_number, beside = records("Date,USD,JPY\n2025-01-15,1,2,3\n15.01.2025,1,2\n2025-01-15,one,161.96\n")
+    assert (torn[0], torn[1][0].code) == (2, "cells")
+    assert told(no_day) == (3, [("Date", "'15.01.2025' is no date of the form YYYY-MM-DD")])
+    assert told(no_number) == (4, [("USD", "'one' is no number")])
+    assert beside == (4, rate("JPY", "2025-01-15", "161.96"))
 
 
 @pytest.mark.parametrize("text", ["", "\n", ",,\n1,2,3\n"])
