@@ -24,6 +24,7 @@ from django.conf import settings
 from django.db import connection
 
 from orchestrator.models import Calculation
+from portfolio.dates import day_of
 from portfolio.streaming.messages import PositionCalculation, ValuationCalculation
 
 TIMEOUT_DOUBLINGS_MAX = 5
@@ -128,7 +129,7 @@ def request_valuations(*, wanted: Mapping[str, int], a_new_day: Collection[str] 
                 "portfolio_ids": list(wanted),
                 "market_seqs": list(wanted.values()),
                 "a_new_day": list(a_new_day),
-                "today": today(now),
+                "today": day_of(now),
                 "now": now,
             },
         )
@@ -207,11 +208,6 @@ def due_parameters(now: datetime.datetime) -> dict[str, datetime.datetime | floa
         "quiet_s": settings.VALUATIONS_QUIET_S,
         "wait_max_s": settings.VALUATIONS_WAIT_MAX_S,
     }
-
-
-def today(now: datetime.datetime) -> datetime.date:
-    """The day that valuations go up to: that of UTC."""
-    return now.astimezone(datetime.UTC).date()
 
 
 _REQUESTED = f"""

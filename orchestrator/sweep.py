@@ -34,9 +34,9 @@ from orchestrator.requests import (
     request_positions,
     request_valuations,
     take,
-    today,
     waits,
 )
+from portfolio.dates import day_of
 
 PORTFOLIOS_MAX = 50_000
 """How many portfolios one sweep looks at."""
@@ -106,7 +106,7 @@ def _open_after(after: str, now: datetime.datetime, portfolios_max: int) -> tupl
             ) AS seen
             WHERE is_open OR is_owed OR is_over ORDER BY portfolio_id
             """,  # noqa: S608 - only this app's own constants are written in
-            {"after": after, "up_to": up_to, "today": today(now), "no_date": NO_DATE, **due_parameters(now)},
+            {"after": after, "up_to": up_to, "today": day_of(now), "no_date": NO_DATE, **due_parameters(now)},
         )
         rows = cursor.fetchall()
     over = [portfolio_id for portfolio_id, _, _, is_over in rows if is_over][: settings.NEW_DAY_PORTFOLIOS_MAX]

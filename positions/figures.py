@@ -17,7 +17,8 @@ from portfolio.money import CONTEXT, DECIMALS_KEPT, ONE, exact, plain, rounded
 from positions.engine.booking import BookingProblem, Disposal
 from positions.engine.carried import Quotes, carried_price
 from positions.engine.entry import Entry, InstrumentTerms
-from positions.engine.lots import Holding, Kind, Lot
+from positions.engine.holdings import Holding, Kind
+from positions.engine.lots import Lot
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice, Valuation, value_holding
 

@@ -29,7 +29,7 @@ from positions.calculating.stored_holdings import HoldingName, read_holdings
 from positions.calculating.work import Work, last_place_of, plan, terms_of
 from positions.calculating.writing import Outcome, book_portfolio, write
 from positions.engine.entry import Terms
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.models import PortfolioState, Position
 
 TOUCH_LOTS = {"SPLIT", "STOCK_DIVIDEND", "SYMBOL_CHANGE", "MERGER", "SPIN_OFF"} | {

@@ -19,7 +19,7 @@ from positions.calculating.market import market
 from positions.calculating.stored_holdings import holding_of
 from positions.calculating.tables import FIGURES
 from positions.engine.entry import InstrumentTerms
-from positions.engine.lots import Holding, Kind
+from positions.engine.holdings import Holding, Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
 from positions.models import BookingException, PortfolioState

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import structlog
 
+from portfolio.dates import ONE_DAY, day_of
 from portfolio.streaming.messages import ValuationCalculation, ValuationCalculationDone
 from portfolio.streaming.verdicts import passes
 from positions.analytics.history import History
@@ -22,7 +23,6 @@ from positions.calculating.late_data import concerned_by_market
 from positions.calculating.market import market
 from positions.models import PortfolioState, ValuationState
 from positions.valuing.due_days import Due, forget_followed, plan_days
-from positions.valuing.news import ONE_DAY
 from positions.valuing.rows import cut_ends, replace_days, update_states
 from positions.valuing.timelines import FOR_VALUES, Span, read_histories
 
@@ -63,7 +63,7 @@ def _calculate_in_snapshot(
     states = _lock_states(sorted(requests))
     market_seq = market.refresh()
     positions = PortfolioState.objects.in_bulk(list(states))
-    until = {p: max(_today(now), requests[p].requested_date or datetime.date.min) for p in states}
+    until = {p: max(day_of(now), requests[p].requested_date or datetime.date.min) for p in states}
     plan = plan_days(states, positions, until)
     for part in _parts(plan.due):
         _value(part, {due.state.portfolio_id: due for due in plan.due})
@@ -91,10 +91,6 @@ def _calculate_in_snapshot(
         )
         for state in states.values()
     ]
-
-
-def _today(now: datetime.datetime) -> datetime.date:
-    return now.astimezone(datetime.UTC).date()
 
 
 def _lock_states(portfolio_ids: Sequence[str]) -> dict[str, ValuationState]:

@@ -18,7 +18,7 @@ from positions.analytics.contribution import Contribution, contribution_of
 from positions.analytics.days import Day
 from positions.analytics.history import History
 from positions.analytics.series import worth_changes
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 
 NameOf = Callable[[HoldingKey], str]
 _NO_RATE = "MISSING_FX_RATE"

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from portfolio.dates import ONE_DAY
 from portfolio.money import UNKNOWN, ZERO, exact, rounded
 from positions.analytics.days import Day, days_of
 from positions.engine.rates import RateTable
 
 _AMOUNTS = ("value", "securities", "cash", "inflow", "outflow", "income", "fees", "taxes", "fees_in_cost")
 _STALE_RATE = frozenset({"STALE_FX_RATE"})
-_ONE_DAY = datetime.timedelta(days=1)
 
 
 class Leg(NamedTuple):
@@ -59,7 +59,7 @@ def within_group(days: Sequence[Day], portfolio_id: str, transfers: Iterable[Tra
             if left.portfolio_id == portfolio_id and (day := by_date.get(left.date)):
                 by_date[day.date] = day._replace(outflow=day.outflow - left.flow)
             if left.portfolio_id == portfolio_id and left.date < came.date:
-                for day in days_of(days, start=left.date, end=came.date - _ONE_DAY):
+                for day in days_of(days, start=left.date, end=came.date - ONE_DAY):
                     by_date[day.date] = _with_on_its_way(by_date[day.date], transfer)
     return list(by_date.values())
 

@@ -19,7 +19,7 @@ from portfolio.money import ONE, rounded
 from positions.engine.books import Books
 from positions.engine.carried import carried_price
 from positions.engine.entry import InstrumentTerms
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.moves import Move
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice, Valuation, value_holding

@@ -14,11 +14,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from portfolio.amounts import NIL, Amount, Base, number_of
+from portfolio.dates import ONE_DAY
 from portfolio.money import exact
 from positions.analytics.days import Day
 from positions.analytics.history import History, MoveValue
-from positions.analytics.series import ONE_DAY, worths
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.analytics.series import worths
+from positions.engine.holdings import Holding, HoldingKey, Kind
 
 
 @dataclass(slots=True)

@@ -18,13 +18,12 @@ from portfolio.amounts import (
     Base,
     number_of,
 )
+from portfolio.dates import ONE_DAY
 from portfolio.money import exact
 from positions.analytics.days import Day
 from positions.analytics.history import History, MoveValue, Timeline
-from positions.analytics.walks import NO_FLAGS, NOTHING, ONE_DAY, CashWalk, SecurityWalk, Worth
-from positions.engine.lots import Holding, HoldingKey, Kind
-
-__all__ = ["OF_DAY", "ONE_DAY", "Worth", "daily_values", "worth_changes", "worths"]
+from positions.analytics.walks import NO_FLAGS, NOTHING, CashWalk, SecurityWalk, Worth
+from positions.engine.holdings import Holding, HoldingKey, Kind
 
 OF_DAY = {
     "inflow": "inflow_base",

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, total
 from portfolio.money import exact
 from positions.analytics.history import History, MoveValue
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.valuation import Valuation
 
 

@@ -17,12 +17,12 @@ from portfolio.amounts import (
     rate_of,
     same_money,
 )
+from portfolio.dates import ONE_DAY
 from portfolio.money import ONE, rounded
 from positions.analytics.history import History, Quote
-from positions.engine.lots import Holding
+from positions.engine.holdings import Holding
 from positions.engine.valuation import STALE_AFTER_TRADING_DAYS, is_stale, worth_of
 
-ONE_DAY = datetime.timedelta(days=1)
 NO_FLAGS: frozenset[str] = frozenset()
 STALE_RATE = frozenset({"STALE_FX_RATE"})
 STALE_PRICE = frozenset({"STALE"})

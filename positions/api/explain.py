@@ -17,7 +17,7 @@ from portfolio.money import exact
 from portfolio.problems import FieldError, InvalidContent, Unknown
 from positions.api.explanation_serializers import ExplanationSerializer
 from positions.checking.exceptions import exception_answers
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.explaining.entries import FIGURES, OF_CASH, OF_SECURITIES, Question, explain_holding
 from positions.explaining.listing import EXCEPTIONS_MAX, exceptions_listed, explanation_answer
 from positions.explaining.whole import explained_portfolio

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
+from portfolio.dates import DAYS_MAX, ONE_DAY, current_day
 from positions.api.csv_rendering import CSVRenderer, csv_of
 from positions.api.frame_serializers import HoldingRemarkSerializer, PeriodFrameSerializer
 from positions.api.serializers import FigureField
@@ -32,11 +33,9 @@ from positions.periods.realized_gains import (
     tax_years,
     year_answer,
 )
-from positions.valuing.news import ONE_DAY
 from positions.variants.asked import variant_query
 
 FIRST_YEAR = 1800
-DAYS_MAX = 36_525
 
 YEAR = OpenApiParameter("year", int, description="a calendar year, in place of start, end and period")
 
@@ -52,7 +51,7 @@ class YearQuery(PeriodQuery):
         if year is not None:
             if attrs.keys() & {"start", "end", "period"}:
                 raise serializers.ValidationError({"year": ["stands in place of start, end and period"]})
-            today = datetime.datetime.now(datetime.UTC).date()
+            today = current_day()
             if year > today.year:
                 raise serializers.ValidationError({"year": [f"has not begun: it is {today}"]})
             end = min(datetime.date(year, 12, 31), today)

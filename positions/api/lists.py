@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from portfolio.pagination import KeysetPagination, Orderings
 from positions.api.serializers import DISPOSAL_ORDER, LOT_ORDER, DisposalSerializer, LotSerializer
 from positions.api.unchanged import unless_unchanged
-from positions.engine.lots import Kind
+from positions.engine.holdings import Kind
 from positions.figures import disposal_answer, lot_answer
 from positions.models import Disposal, Lot
 from positions.variants.asked import VARIANT, reading, variant_query

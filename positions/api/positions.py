@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portfolio.dates import current_day
 from portfolio.problems import TooLarge, Unknown
 from portfolio.rendering import QUICK_RENDERERS
 from positions.api.position_serializers import PortfolioPositionsSerializer, PositionDetailSerializer
@@ -25,7 +25,7 @@ from positions.api.serializers import (
     LotSerializer,
 )
 from positions.api.unchanged import unless_unchanged
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.evaluation import evaluate
 from positions.figures import day_answer, disposal_answer, lot_answer
 from positions.models import Disposal, Lot, PositionDay
@@ -116,7 +116,7 @@ class Evaluation(APIView):
         with apart():
             # The body is read as bytes: its decimals must not pass through floats.
             body = request._request.body  # noqa: SLF001
-            today = datetime.datetime.now(datetime.UTC).date()
+            today = current_day()
             answer = evaluate(body, today=today, records_max=settings.EVALUATE_RECORDS_MAX)
             # A long history has a long answer: it is written at once, and not by way of a renderer.
             return HttpResponse(msgspec.json.encode(answer), content_type="application/json")

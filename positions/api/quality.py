@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portfolio.dates import current_day
 from portfolio.models import PortfolioChange
 from portfolio.pagination import Cursor, KeysetPagination, Orderings
 from portfolio.queries import readable
@@ -87,6 +87,6 @@ class DataQuality(APIView):
                 codes=asked.get("code") or None,
                 after=after,
                 size=size,
-                today=datetime.datetime.now(datetime.UTC).date(),
+                today=current_day(),
             )
         return pages.answer([finding_answer(finding) for finding in page.findings], page.go_on_after)

@@ -8,7 +8,6 @@ an unchanged one is true for longer. Variants are booked from other portfolios' 
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import condition
 from rest_framework.request import Request
 
+from portfolio.dates import current_day
 from positions.standing import visible_standing
 
 M = TypeVar("M", bound=Callable[..., Any])
@@ -49,6 +49,6 @@ def entity_tag(request: Request, portfolio_id: str, **_: str) -> str | None:
     if not BOOKED_ANEW.isdisjoint(request.query_params) or request.accepted_renderer.format != "json":
         return None
     asked = (request.get_full_path(), settings.SPECTACULAR_SETTINGS["VERSION"])
-    today = datetime.datetime.now(datetime.UTC).date()
+    today = current_day()
     digest = hashlib.blake2b(repr((standing.row, asked, today)).encode(), digest_size=16).hexdigest()
     return f'W/"{digest}"'

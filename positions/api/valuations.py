@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portfolio.dates import ONE_DAY, current_day
 from portfolio.pagination import Orderings
 from portfolio.rendering import QUICK_RENDERERS
 from positions.analytics.days import Day
@@ -22,7 +23,6 @@ from positions.periods.days import stored_days
 from positions.periods.frames import framed
 from positions.periods.sources import Sources, listed
 from positions.valuing.day_rows import remark_answer, remarks_of
-from positions.valuing.news import ONE_DAY
 from positions.valuing.valued_days import ValuedDays
 from positions.variants.asked import reading, refuse_unknown
 from positions.variants.pages import BookedPages, Row
@@ -83,7 +83,7 @@ class ValuationList(APIView):
         refuse_unknown(request, "start", "end", "cursor", "page_size", "ordering")
         query = ValuationQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        today = datetime.datetime.now(datetime.UTC).date()
+        today = current_day()
         start, end = query.validated_data.get("start"), query.validated_data.get("end") or today
         with reading(request, portfolio_id, {"as_of": end}) as found:
             valued = stored_days(found)

@@ -21,7 +21,7 @@ from positions.calculating.replacing import Difference, replace
 from positions.calculating.rows import holding_row
 from positions.calculating.stored_holdings import holding_of
 from positions.calculating.tables import FIGURES, Row
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.postings import POSTED_SUMS, begin, move
 
 _SUMS = {name: f"m.{name}" for name in POSTED_SUMS} | {

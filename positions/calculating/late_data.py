@@ -16,10 +16,11 @@ from itertools import permutations
 
 from django.db import connection
 
+from portfolio.dates import ONE_DAY
 from positions.calculating.components import Concerned
 from positions.calculating.links import is_linked
 from positions.calculating.market import market
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.engine.rates import Quote
 from positions.models import PortfolioState, Position
 from transactions.entries import LedgerEntry, effective
@@ -28,7 +29,6 @@ from transactions.excerpts import ledgers_between
 QUOTES_LOOKED_AT_MAX = 1_000
 """With more of them than this that are new to a portfolio, it is booked anew as a whole."""
 
-_DAY = datetime.timedelta(days=1)
 _OF_ITS_CURRENCIES = """
     r.market_seq > s.market_seq AND r.superseded_at IS NULL AND r.rate_date <= s.last_date
     AND (r.from_currency IN (held.currency, s.base_currency) OR r.to_currency IN (held.currency, s.base_currency))
@@ -163,8 +163,8 @@ def _days_of(
         while day < end and state.last_date and day <= state.last_date:
             if _rest_on(exchanges, day, quotes):
                 start = stretches.pop()[0] if stretches and stretches[-1][1] == day else day
-                stretches.append((start, day + _DAY))
-            day += _DAY
+                stretches.append((start, day + ONE_DAY))
+            day += ONE_DAY
     return stretches
 
 

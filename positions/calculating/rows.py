@@ -7,7 +7,8 @@ from operator import attrgetter
 
 from positions.calculating.tables import FIGURES, Row
 from positions.engine.booking import BookingProblem, Disposal
-from positions.engine.lots import Holding, Lot
+from positions.engine.holdings import Holding
+from positions.engine.lots import Lot
 from positions.engine.moves import Move
 from positions.engine.postings import POSTED_SUMS, Place, Posting
 

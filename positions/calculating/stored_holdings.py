@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from positions.calculating.tables import FIGURES, LOT_FIGURES, LOT_KEY_COLUMNS
-from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey
+from positions.engine.holdings import Holding, HoldingKey, Kind
+from positions.engine.lots import Lot, LotKey
 
 LOTS_READ_AT_FIRST = 64
 """How many lots of a holding are read before it is known how many a disposal takes."""

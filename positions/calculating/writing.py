@@ -13,7 +13,7 @@ from positions.calculating.storage import copy_rows, delete_keys, delete_portfol
 from positions.calculating.tables import LOT_KEY_COLUMNS, TABLES, Row
 from positions.engine.booking import Books, book
 from positions.engine.entry import EntryKey, Terms, enrich
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from transactions.entries import LedgerEntry
 
 _HOLDING_KEY = ("portfolio_id", "kind", "security_id")

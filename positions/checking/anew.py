@@ -15,7 +15,7 @@ from positions.calculating.terms import terms_of
 from positions.calculating.writing import book_portfolio
 from positions.checking.differences import Comparison, Difference
 from positions.engine.entry import key_of
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.models import PortfolioState
 from positions.periods.segments import holding_name
 from positions.valuing.day_rows import read_days

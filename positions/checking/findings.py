@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from portfolio.money import plain
-from positions.engine.lots import Holding, Kind
+from positions.engine.holdings import Holding, Kind
 from positions.engine.rates import Rate
 from positions.figures import Snapshot, figure
 from transactions.amounts import TOLERANCE, DoubtfulAmount, doubtful_amounts

@@ -11,7 +11,7 @@ from django.db import connection
 from portfolio.money import ZERO, exact
 from positions.calculating.tables import FIGURES
 from positions.checking.differences import Comparison, Difference
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.engine.postings import POSTED_SUMS
 from positions.models import Position
 from positions.periods.segments import holding_name

@@ -14,8 +14,8 @@ from portfolio.money import exact
 from positions.engine import cash, corporate_actions, trades, transfers
 from positions.engine.books import BookingProblem, Books, Disposal
 from positions.engine.entry import Entry
+from positions.engine.holdings import HoldingKey
 from positions.engine.links import Given
-from positions.engine.lots import HoldingKey
 
 __all__ = ["BOOKINGS", "BookingProblem", "Books", "Disposal", "Given", "book"]
 

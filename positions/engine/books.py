@@ -29,8 +29,9 @@ from portfolio.amounts import (
 from portfolio.money import ONE, UNKNOWN, ZERO, rounded
 from positions.engine.cost_methods import COST_METHODS, CostMethod
 from positions.engine.entry import Entry, LegKey, Terms
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.links import Claim, Given
-from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey, Piece, spread
+from positions.engine.lots import Lot, LotKey, Piece, spread
 from positions.engine.moves import Move
 from positions.engine.postings import Place, Posting, post
 

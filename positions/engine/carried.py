@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from portfolio.money import ONE
 from positions.engine.entry import InstrumentTerms
-from positions.engine.lots import Holding
+from positions.engine.holdings import Holding
 from positions.engine.valuation import MarketPrice
 
 Quotes = Callable[[str, datetime.date], MarketPrice | None]

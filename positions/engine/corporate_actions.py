@@ -14,7 +14,8 @@ from portfolio.money import ONE, ZERO, plain, rounded
 from positions.engine.books import NOTHING, Books, Worth
 from positions.engine.cash import move_cash
 from positions.engine.entry import Entry
-from positions.engine.lots import Holding, HoldingKey, Kind, Lot, scaled_quantities
+from positions.engine.holdings import Holding, HoldingKey, Kind
+from positions.engine.lots import Lot, scaled_quantities
 from positions.engine.moves import Move
 
 # --- splits -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from portfolio.amounts import number_of
 from portfolio.money import ZERO
-from positions.engine.lots import Holding, Lot, LotKey
+from positions.engine.holdings import Holding
+from positions.engine.lots import Lot, LotKey
 
 UNIT_COST_STEP = Decimal("1e-12")
 """How exactly HIFO compares unit costs."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from portfolio.amounts import NIL, UNKNOWN_AMOUNT, Amount, Base, Local, amount_of, number_of
 from portfolio.money import rounded
 from positions.engine.entry import Entry, EntryKey
-from positions.engine.lots import Holding
+from positions.engine.holdings import Holding
 
 
 class Place(NamedTuple):

@@ -14,7 +14,8 @@ from portfolio.money import ONE, ZERO, plain, rounded
 from positions.engine.books import Books
 from positions.engine.cash import move_cash
 from positions.engine.entry import Entry
-from positions.engine.lots import Holding, Lot
+from positions.engine.holdings import Holding
+from positions.engine.lots import Lot
 
 DUST = Decimal("1e-12")
 """A disposal that exceeds what is held by no more than this takes exactly what is held."""

@@ -21,8 +21,9 @@ from portfolio.money import ONE, ZERO, rounded
 from positions.engine.books import Books, Worth, lot_of
 from positions.engine.cash import flow, move_cash
 from positions.engine.entry import Entry, LegKey
+from positions.engine.holdings import Holding
 from positions.engine.links import Claim, Given, mismatch, refusal
-from positions.engine.lots import Holding, Lot, LotKey, Piece, piece_of
+from positions.engine.lots import Lot, LotKey, Piece, piece_of
 from positions.engine.moves import Move
 from positions.engine.postings import Place
 from positions.engine.trades import covered, quantity_given

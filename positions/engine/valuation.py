@@ -23,7 +23,7 @@ from portfolio.amounts import (
     same_money,
 )
 from portfolio.money import ONE, rounded
-from positions.engine.lots import Holding
+from positions.engine.holdings import Holding
 from positions.engine.rates import RateTable
 from positions.engine.trading_days import trading_days_between
 

@@ -10,7 +10,7 @@ from typing import Any
 from portfolio.amounts import number_of
 from portfolio.money import UNKNOWN, ZERO, plain
 from positions.engine.entry import Entry, Terms
-from positions.engine.lots import Holding, Kind
+from positions.engine.holdings import Holding, Kind
 from positions.explaining.explanation import IN_BASE, Contribution, LotPart, Part
 from positions.explaining.listing import Explained, Line, explanation_answer
 from positions.explaining.market import rate_answer, rate_used_answer

@@ -23,7 +23,7 @@ from portfolio.problems import Unknown
 from positions.calculating.cash_days import IN_BOOKING_ORDER
 from positions.calculating.market import market
 from positions.checking.exceptions import exceptions_of_currency, stored_exceptions
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.postings import move
 from positions.explaining import listing
 from positions.explaining.answers import added_up, holding_answer, revaluation_line

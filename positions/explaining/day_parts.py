@@ -17,7 +17,7 @@ from django.db.models import Count, Min
 
 from portfolio.amounts import number_of
 from portfolio.money import ZERO
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.explaining import listing
 from positions.explaining.explanation import MEASURES, Contribution, Level, Reckoned, contribution
 from positions.explaining.listing import LeftOut, Line

@@ -10,7 +10,7 @@ from typing import Any
 from portfolio.amounts import UNKNOWN_AMOUNT, Amount, Base, Number, number_of
 from portfolio.money import ZERO
 from positions.engine.booking import BookingProblem, Books, Disposal
-from positions.engine.lots import BASE_SUMS, Holding, HoldingKey, Kind
+from positions.engine.holdings import BASE_SUMS, Holding, HoldingKey, Kind
 from positions.figures import disposal_answer, exception_answer, figure
 
 LISTED_MAX = 100

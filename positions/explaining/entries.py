@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from portfolio.amounts import number_of
+from portfolio.dates import current_day
 from portfolio.knowledge import settled_moment
 from portfolio.money import OutOfRange, exact
 from portfolio.problems import InvalidContent, Unknown
 from portfolio.queries import AnyUser
 from positions.engine.booking import Books
 from positions.engine.entry import Entry
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.explaining.answers import added_up, entry_lines, holding_answer, lot_lines
 from positions.explaining.cash import cash_explained, stored_cash_answer
 from positions.explaining.explanation import MEASURES, Watch, disposal_parts, lot_parts
@@ -88,7 +89,7 @@ def explain_holding(user: AnyUser, question: Question) -> dict[str, Any]:
     assert key, "a holding is asked for"
     # Before the snapshot is taken, not after: see portfolio.knowledge.
     settled = settled_moment(question.known_at)
-    day = question.as_of or datetime.datetime.now(datetime.UTC).date()
+    day = question.as_of or current_day()
     with one_snapshot():
         standing = visible_standing(user, question.portfolio_id)
         mark, state = standing.mark, standing.state

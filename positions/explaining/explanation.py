@@ -16,7 +16,8 @@ from portfolio.amounts import NIL, Amount, Base, ExchangeRate, Local, number_of,
 from portfolio.money import UNKNOWN, ZERO, rounded
 from positions.engine.books import Books, Disposal
 from positions.engine.entry import Entry
-from positions.engine.lots import BASE_SUMS, Holding, HoldingKey, Kind, Lot, spread
+from positions.engine.holdings import BASE_SUMS, Holding, HoldingKey, Kind
+from positions.engine.lots import Lot, spread
 from positions.engine.valuation import Valuation
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from portfolio.money import ONE, UNKNOWN, plain
 from positions.engine.entry import Entry, Terms
-from positions.engine.lots import Holding
+from positions.engine.holdings import Holding
 from positions.engine.rates import Quote, Rate, RateTable
 from positions.engine.valuation import Valuation
 from positions.figures import Snapshot, figure, rate_figure

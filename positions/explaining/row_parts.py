@@ -15,7 +15,8 @@ from django.db import connection
 
 from portfolio.amounts import Base, Local, amount_of
 from positions.api.serializers import DisposalSerializer
-from positions.engine.lots import Holding, Lot, LotKey
+from positions.engine.holdings import Holding
+from positions.engine.lots import Lot, LotKey
 from positions.explaining import listing
 from positions.explaining.explanation import Contribution
 from positions.explaining.listing import LeftOut, Line

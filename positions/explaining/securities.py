@@ -17,7 +17,7 @@ from portfolio.amounts import number_of
 from portfolio.problems import Unknown
 from positions.calculating.components import closed
 from positions.checking.exceptions import exceptions_of_security, stored_exceptions
-from positions.engine.lots import Holding, HoldingKey
+from positions.engine.holdings import Holding, HoldingKey
 from positions.explaining.answers import added_up, holding_answer, lot_lines
 from positions.explaining.day_parts import day_parts
 from positions.explaining.explanation import lot_parts

@@ -9,7 +9,7 @@ from typing import Any
 
 from portfolio.amounts import number_of
 from portfolio.money import ZERO
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.explaining.answers import added_up
 from positions.explaining.explanation import Contribution
 from positions.explaining.listing import Explained, Line

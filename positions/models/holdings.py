@@ -87,7 +87,7 @@ class HoldingFigures(models.Model):
     carried_price = Number(null=True)
     carried_price_currency = models.CharField(max_length=10, null=True)
     carried_price_date = models.DateField(null=True)
-    rated_sums = ArrayField(Number(), null=True, help_text="where a sum misses a rate: see engine.lots")
+    rated_sums = ArrayField(Number(), null=True, help_text="where a sum misses a rate: see engine.holdings")
     flags = ArrayField(models.TextField(), default=list)
 
     class Meta:

@@ -18,7 +18,7 @@ from positions.analytics.days import Day
 from positions.analytics.performance import Performance, PeriodReturns
 from positions.analytics.statement import Statement, StatementRow
 from positions.analytics.unavailable import Unavailable, unavailable
-from positions.engine.lots import Kind
+from positions.engine.holdings import Kind
 from positions.figures import Figure, figure
 from positions.periods.sources import listed, statement_remarks, valued_at
 

@@ -11,11 +11,12 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from portfolio.dates import ONE_DAY, current_day
 from portfolio.money import ZERO
 from positions.analytics.days import Day
 from positions.analytics.history import History, Quote
-from positions.analytics.series import ONE_DAY, daily_values
-from positions.engine.lots import Kind
+from positions.analytics.series import daily_values
+from positions.engine.holdings import Kind
 from positions.periods.histories import read_ends
 from positions.valuing.due_days import days_before_the_first_entries
 from positions.valuing.timelines import FOR_GAINS, Span, read_histories
@@ -60,7 +61,7 @@ def first_transaction_of(found: Reading) -> datetime.date | None:
     """The day of the portfolio's first transaction, of those booked; None where there is none."""
     if found.variant:
         return found.variant.history.first_date
-    if of_now := found.standing.days_of_now(datetime.datetime.now(datetime.UTC).date()):
+    if of_now := found.standing.days_of_now(current_day()):
         return of_now[0] + ONE_DAY
     portfolio_id = found.mark.portfolio_id
     day_before = days_before_the_first_entries([portfolio_id])[portfolio_id]

@@ -8,7 +8,7 @@ from typing import Any
 from portfolio.amounts import number_of
 from portfolio.money import exact
 from positions.analytics.allocation import Exposure, Share, allocation, concentration
-from positions.engine.lots import Holding, Kind
+from positions.engine.holdings import Holding, Kind
 from positions.engine.valuation import Valuation
 from positions.figures import Snapshot, balance_base_in
 from positions.periods.answers import measured

@@ -6,13 +6,13 @@ import datetime
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from portfolio.dates import ONE_DAY
 from positions.analytics.benchmark import Benchmark, days_of_benchmark
 from positions.analytics.days import Day
 from positions.analytics.days import days_of as days_within
 from positions.analytics.groups import added_up, converted, within_group
 from positions.analytics.performance import days_needed, performance
 from positions.analytics.returns import FlowTiming
-from positions.analytics.series import ONE_DAY
 from positions.analytics.unavailable import DETAILS
 from positions.api.serializers import PendingSerializer
 from positions.calculating.market import instrument_terms, market

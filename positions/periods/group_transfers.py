@@ -20,9 +20,9 @@ from decimal import Decimal
 from django.db.models import F
 
 from portfolio.amounts import number_of
+from portfolio.dates import ONE_DAY
 from portfolio.money import ZERO, exact, rounded
 from positions.analytics.groups import Leg, Transfer
-from positions.analytics.series import ONE_DAY
 from positions.engine.entry import LegKey, key_of
 from positions.models import BookingException, CashMovement, Move, PortfolioState, TransferLink
 from positions.periods.histories import read_ends

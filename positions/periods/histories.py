@@ -16,7 +16,7 @@ from positions.analytics.history import History, Quote, Timeline
 from positions.calculating.market import market
 from positions.calculating.tables import FIGURES
 from positions.engine.entry import InstrumentTerms
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.moves import Move
 from positions.models import PortfolioState
 from positions.valuing.timelines import Span, read_histories

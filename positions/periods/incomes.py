@@ -23,7 +23,7 @@ from positions.analytics.periods import Period
 from positions.calculating.market import market
 from positions.calculating.terms import terms_of
 from positions.engine.entry import Entry, enrich
-from positions.engine.lots import BASE_SUMS, Holding, HoldingKey, Kind
+from positions.engine.holdings import BASE_SUMS, Holding, HoldingKey, Kind
 from positions.periods.answers import measured
 from positions.periods.frames import PeriodReading
 from positions.periods.segments import HOLDING, holding_name, named

@@ -14,7 +14,7 @@ from portfolio.problems import Unknown
 from positions.analytics.days import Day
 from positions.analytics.parts import part_days
 from positions.calculating.market import market
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.models import Move, Position, PositionDay
 from positions.periods.days import history_of
 from positions.valuing.timelines import Span, read_histories

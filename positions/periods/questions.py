@@ -9,14 +9,12 @@ from typing import Any
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from portfolio.dates import DAYS_MAX, current_day
 from portfolio.money import is_currency
 from positions.analytics.performance import SeriesOf
 from positions.analytics.periods import PERIODS, Period, standard_periods
 from positions.analytics.returns import FlowTiming
 from positions.variants.asked import COST_METHOD, KNOWN_AT, VariantQuery
-
-PERIOD_DAYS_MAX = 36_525
-"""A hundred years: a mistyped year must not make a million days."""
 
 DAILY_SERIES_DAYS_MAX = 1_096
 """Three years: of a longer period a daily series is only given to who asks for it."""
@@ -65,15 +63,15 @@ class PeriodQuery(VariantQuery):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The end filled in, as `as_of` too: the day up to which a variant is booked. Raises ValidationError."""
-        today = datetime.datetime.now(datetime.UTC).date()
+        today = current_day()
         end = attrs.get("end") or today
         if end > today:
             raise serializers.ValidationError({"end": [f"is after today, {today}: there are no values yet"]})
         start = attrs.get("start")
         if start and start > end:
             raise serializers.ValidationError({"start": [f"is after the end of the period, {end}"]})
-        if start and (end - start).days > PERIOD_DAYS_MAX:
-            raise serializers.ValidationError({"start": [f"is more than {PERIOD_DAYS_MAX} days before {end}"]})
+        if start and (end - start).days > DAYS_MAX:
+            raise serializers.ValidationError({"start": [f"is more than {DAYS_MAX} days before {end}"]})
         return {**attrs, "end": end, "as_of": end}
 
 
@@ -125,8 +123,8 @@ def asked_period(asked: dict[str, Any], first_transaction: datetime.date | None)
         return AskedPeriod(None, Period(asked["start"], asked["end"]))
     name, end = asked.get("period") or "ITD", asked["end"]
     period = standard_periods(end, first_transaction=first_transaction).get(name) or Period(end, end)
-    if period.days > PERIOD_DAYS_MAX:
-        detail = f"begins more than {PERIOD_DAYS_MAX} days before {end}: say a start"
+    if period.days > DAYS_MAX:
+        detail = f"begins more than {DAYS_MAX} days before {end}: say a start"
         raise serializers.ValidationError({"period": [detail]})
     return AskedPeriod(name, period)
 

@@ -18,7 +18,7 @@ from portfolio.money import ZERO, exact
 from positions.analytics.periods import Period
 from positions.analytics.realized import DisposalOfYear, Gains, RealizedDisposal, TaxYear, realized_by_tax_year
 from positions.api.serializers import DISPOSAL_ORDER
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.figures import figure
 from positions.models import Disposal
 from positions.periods.answers import measured

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from portfolio.dates import ONE_DAY
 from positions.analytics.benchmark import days_of_benchmark
 from positions.analytics.days import Day
 from positions.analytics.days import days_of as days_within
 from positions.analytics.performance import SeriesOf, days_needed, marks, performance
 from positions.analytics.periods import Period
 from positions.analytics.returns import FlowTiming
-from positions.analytics.series import ONE_DAY
 from positions.analytics.unavailable import DETAILS
 from positions.periods.answers import performance_answer
 from positions.periods.benchmark_prices import benchmark_of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from portfolio.models import Instrument, SegmentBy
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 
 HOLDING = "holding"
 DIVISIONS = (*SegmentBy.values, HOLDING)

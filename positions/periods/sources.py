@@ -18,7 +18,7 @@ from portfolio.money import exact
 from positions.analytics.history import History
 from positions.analytics.statement import Statement
 from positions.analytics.unavailable import unavailable
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.rates import RateTable
 from positions.engine.valuation import Valuation
 from positions.figures import Snapshot, figure, valuation_in

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+from portfolio.dates import DAYS_MAX, ONE_DAY
 from portfolio.models import PortfolioChange
 from portfolio.money import ZERO
 from positions.models import PortfolioState, Position, PositionChange, ValuationState
-from positions.valuing.news import EVER, ONE_DAY, Held, Interval, Valued, changed_by_market
+from positions.valuing.news import EVER, Held, Interval, Valued, changed_by_market
 from positions.valuing.timelines import Span
 
-DAYS_BACK_MAX = 36_525
 DAYS_AHEAD_MAX = 366
 """Days longer ago, or longer ahead, have no value of their own: a mistyped year must not make a million of them."""
 
@@ -91,7 +91,7 @@ def forget_followed(note_ids: Sequence[int]) -> None:
 def _due(state: ValuationState, positions: PortfolioState, first: datetime.date | None, until: datetime.date) -> Due:
     last = min(max(until, positions.last_date or until), until + DAYS_AHEAD_MAX * ONE_DAY)
     if first:
-        first = max(first, until - DAYS_BACK_MAX * ONE_DAY)
+        first = max(first, until - DAYS_MAX * ONE_DAY)
     return Due(state, positions, first if first and first <= last else None, last)
 
 

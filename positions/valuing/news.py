@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from portfolio.dates import ONE_DAY
 from portfolio.models import FxRate
 from positions.models import PortfolioState, PositionDay, ValuationState
 
 NEWS_MAX = 200_000
 """So many prices that have changed are looked at one by one; where there are more, every day is valued again."""
-ONE_DAY = datetime.timedelta(days=1)
 
 
 class Interval(NamedTuple):

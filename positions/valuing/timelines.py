@@ -20,7 +20,7 @@ from django.db import connection
 from positions.analytics.history import History, Quote, Timeline
 from positions.calculating.market import instrument_terms, market
 from positions.calculating.tables import FIGURES
-from positions.engine.lots import Holding, HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.moves import Move
 from positions.models import PortfolioState
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from portfolio.dates import ONE_DAY
 from positions.analytics.days import Day
 from positions.analytics.series import daily_values
 from positions.calculating.market import market
@@ -27,7 +28,6 @@ from positions.valuing.day_rows import (
     remarks_of,
 )
 from positions.valuing.due_days import Due, plan_days
-from positions.valuing.news import ONE_DAY
 from positions.valuing.timelines import FOR_VALUES, Span, read_histories
 
 WORKED_OUT_VALUES_MAX = 50_000

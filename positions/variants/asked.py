@@ -17,6 +17,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from portfolio.dates import current_day
 from portfolio.knowledge import settled_moment
 from portfolio.models import CostBasisMethod, PortfolioChange
 from portfolio.money import OutOfRange
@@ -103,7 +104,7 @@ class Reading:
     @cached_property
     def stored_days(self) -> ValuedDays:
         """The days of the portfolio's rows, up to today or its last entry."""
-        today = datetime.datetime.now(datetime.UTC).date()
+        today = current_day()
         return valued_days(standing=self.standing, pending=self.pending, today=today)
 
     def head(self) -> dict[str, Any]:
@@ -157,7 +158,7 @@ def _read(
     every_day: bool = False,
 ) -> Reading:
     as_of: datetime.date | None = asked.get("as_of")
-    day = as_of or datetime.datetime.now(datetime.UTC).date()
+    day = as_of or current_day()
     standing = visible_standing(user, portfolio_id)
     mark, state = standing.mark, standing.state
     pending = pending_of(state=state, mark=mark, market_seq=standing.market_seq)

@@ -23,7 +23,7 @@ from positions.calculating.links import Offer, is_linked, offers
 from positions.calculating.terms import terms_of
 from positions.engine.booking import Books, book
 from positions.engine.entry import Entry, Terms, enrich, key_of
-from positions.engine.lots import Kind
+from positions.engine.holdings import Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
 from positions.variants.believed import Believed, believed

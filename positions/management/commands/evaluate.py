@@ -5,7 +5,6 @@ It needs neither database nor broker.
 
 from __future__ import annotations
 
-import datetime
 import sys
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +12,7 @@ from typing import Any, BinaryIO
 import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from portfolio.dates import current_day
 from portfolio.problems import field_errors
 from portfolio.validation import Refused
 from positions.evaluation import evaluate
@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
 def _answer(line: bytes) -> dict[str, Any]:
     try:
-        return evaluate(line, today=datetime.datetime.now(datetime.UTC).date())
+        return evaluate(line, today=current_day())
     except Refused as refusal:
         errors = field_errors(refusal.problems)
         return {"refused": {"title": "Invalid content", "status": 422, "detail": str(refusal), "errors": errors}}

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from portfolio.dates import current_day
 from portfolio.models import PortfolioChange
 from portfolio.money import plain
 from positions.analytics.periods import Period
@@ -33,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--deep", action="store_true", help="also book everything anew and compare it")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        today = datetime.datetime.now(datetime.UTC).date()
+        today = current_day()
         period = _period(options["start"], options["end"] or today)
         if options["end"] and period is None:
             raise CommandError("--end needs --start")

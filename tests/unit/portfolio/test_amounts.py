@@ -50,7 +50,8 @@ from positions.engine.books import Books, Disposal, Worth
 from positions.engine.cash import move_cash
 from positions.engine.entry import Entry
 from positions.engine.links import Given
-from positions.engine.lots import Holding, Lot, LotKey, Piece, spread
+from positions.engine.holdings import Holding
+from positions.engine.lots import Lot, LotKey, Piece, spread
 from positions.engine.moves import Move
 from positions.engine.postings import Posting, move
 from positions.engine.valuation import MarketPrice, Valuation, worth_of

@@ -12,7 +12,7 @@ from portfolio.amounts import Quoted, amount_of, number_of, total
 from portfolio.money import ZERO, exact
 from positions.engine.booking import Books, book
 from positions.engine.entry import Entry, Terms, enrich, key_of
-from positions.engine.lots import HoldingKey, Kind
+from positions.engine.holdings import HoldingKey, Kind
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice, value_holding
 from positions.explaining.explanation import MEASURES, Watch, disposal_parts, lot_parts

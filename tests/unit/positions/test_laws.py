@@ -23,7 +23,7 @@ from portfolio.money import ZERO, exact, plain
 from portfolio.streaming.messages import SubmittedTransaction
 from positions.engine.booking import Books, book
 from positions.engine.entry import Entry, InstrumentTerms, Terms, enrich, key_of
-from positions.engine.lots import Holding, Kind
+from positions.engine.holdings import Holding, Kind
 from positions.engine.rates import RateTable
 from positions.evaluation import evaluate
 from transactions.ledger import LedgerRow, normalised

@@ -23,7 +23,7 @@ from portfolio.transaction_types import TRANSACTION_TYPES
 from positions.engine.booking import BOOKINGS, Books, book
 from positions.engine.cost_methods import COST_METHODS
 from positions.engine.entry import Terms, enrich, key_of
-from positions.engine.lots import Kind
+from positions.engine.holdings import Kind
 from positions.engine.rates import RateTable
 from positions.evaluation import evaluate
 from tests.histories import CURRENCIES, METHODS, a_history

@@ -24,7 +24,7 @@ from positions.analytics.returns import FlowTiming
 from positions.analytics.series import daily_values
 from positions.analytics.statement import statement
 from positions.analytics.unavailable import Unavailable
-from positions.engine.lots import Kind
+from positions.engine.holdings import Kind
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice
 from positions.evaluation import evaluate

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from portfolio.amounts import NIL, Base, Local, amount_of, total
 from portfolio.money import DECIMALS_KEPT, UNKNOWN, ZERO, exact
 from positions.engine.cost_methods import COST_METHODS
-from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey, Piece, spread
+from positions.engine.holdings import Holding, HoldingKey, Kind
+from positions.engine.lots import Lot, LotKey, Piece, spread
 
 D = Decimal
 DAY = datetime.date(2025, 1, 2)

@@ -6,7 +6,7 @@ from copy import copy
 from decimal import Decimal
 
 from portfolio.amounts import UNKNOWN_AMOUNT, Amount, Base, amount_of
-from positions.engine.lots import BASE_SUMS, Holding, HoldingKey, Kind
+from positions.engine.holdings import BASE_SUMS, Holding, HoldingKey, Kind
 
 
 def holding() -> Holding:

@@ -9,7 +9,8 @@ import pytest
 
 from portfolio.amounts import Base, Local, Quoted, amount_of
 from portfolio.money import ONE, UNKNOWN, exact
-from positions.engine.lots import Holding, HoldingKey, Kind, Lot, LotKey
+from positions.engine.holdings import Holding, HoldingKey, Kind
+from positions.engine.lots import Lot, LotKey
 from positions.engine.rates import RateTable
 from positions.engine.valuation import MarketPrice, value_holding
 
