@@ -16,10 +16,10 @@ from rest_framework.views import APIView
 from portfolio.money import exact
 from portfolio.problems import FieldError, InvalidContent, Unknown
 from positions.api.explanation_serializers import ExplanationSerializer
-from positions.checking.exceptions import exception_answers
+from positions.checking.exceptions import open_exceptions
 from positions.engine.holdings import HoldingKey, Kind
 from positions.explaining.entries import FIGURES, OF_CASH, OF_SECURITIES, Question, explain_holding
-from positions.explaining.listing import EXCEPTIONS_MAX, exceptions_listed, explanation_answer
+from positions.explaining.listing import explanation_answer
 from positions.explaining.whole import explained_portfolio
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
 
@@ -123,6 +123,6 @@ def _of_portfolio(request: Request, found: Reading, asked: dict[str, Any], figur
         **explanation_answer(explained_portfolio(figure, snapshot, link)),
         "price": None,
         "rate": None,
-        **exceptions_listed(exception_answers(found, count=EXCEPTIONS_MAX + 1)),
+        **open_exceptions(found),
         "provisional": snapshot.provisional_portfolio,
     }

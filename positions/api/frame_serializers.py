@@ -73,7 +73,8 @@ class FrameSerializer(serializers.Serializer[Any]):
     base_currency = serializers.CharField()
     cash_mode = serializers.ChoiceField(CashMode.values, help_text="whether cash is among the holdings")
     provisional = serializers.BooleanField(help_text="the portfolio's settings have not arrived: defaults were taken")
-    exceptions = ExceptionSerializer(many=True, help_text="the open ones up to the day, 100 at most")
+    exceptions = ExceptionSerializer(many=True, help_text="the open ones up to the day, the first 1,000")
+    more_exceptions = serializers.BooleanField(help_text="there are more: /data-quality/ lists all of them")
 
 
 class HoldingsAnswerSerializer(FrameSerializer):

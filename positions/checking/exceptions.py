@@ -23,17 +23,32 @@ from positions.variants.asked import Reading
 from transactions.entries import effective
 from transactions.excerpts import ledgers_of
 
+EXCEPTIONS_MAX = 1000
+"""So many are listed in an answer; /data-quality/ lists all of them, page by page."""
+
 _NO_MONEY = {"amount": None, "currency": None, "amount_base": None}
 
 
-def exception_answers(found: Reading, *, count: int | None = None) -> list[dict[str, Any]]:
-    """The exceptions of the portfolio asked for, up to the day asked about: all, or the first `count` of them."""
+def open_exceptions(found: Reading, securities: Collection[str] | None = None) -> dict[str, Any]:
+    """The exceptions up to the end of what was asked about, in the order of their days, as `exceptions_listed`: those
+    of all securities, or of these.
+    """
+    count = EXCEPTIONS_MAX + 1
     if found.variant:
-        return [exception_answer(problem) for problem in found.variant.books.problems[:count]]
-    if count is None:
-        return stored_exceptions(exceptions_of(portfolio_id=found.state.portfolio_id, until=found.as_of))
-    first = _first_exceptions("true", {"portfolio_id": found.state.portfolio_id, "until": found.as_of, "count": count})
-    return stored_exceptions(first)
+        problems = [p for p in found.variant.books.problems if securities is None or p.entry.security_id in securities]
+        problems.sort(key=lambda problem: (problem.entry.date, problem.entry.transaction_id, problem.code))
+        return exceptions_listed([exception_answer(problem) for problem in problems[:count]])
+    portfolio_id = found.state.portfolio_id
+    rows = exceptions_of(portfolio_id=portfolio_id, until=found.as_of, securities=securities, count=count)
+    return exceptions_listed(stored_exceptions(rows))
+
+
+def exceptions_listed(exceptions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """As many exceptions as an answer has room for, and whether there are more."""
+    return {
+        "exceptions": list(exceptions[:EXCEPTIONS_MAX]),
+        "more_exceptions": len(exceptions) > EXCEPTIONS_MAX,
+    }
 
 
 def exceptions_of_security(

@@ -22,14 +22,14 @@ from portfolio.money import UNKNOWN
 from portfolio.problems import Unknown
 from positions.calculating.cash_days import IN_BOOKING_ORDER
 from positions.calculating.market import market
-from positions.checking.exceptions import exceptions_of_currency, stored_exceptions
+from positions.checking.exceptions import EXCEPTIONS_MAX, exceptions_listed, exceptions_of_currency, stored_exceptions
 from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.postings import move
 from positions.explaining import listing
 from positions.explaining.answers import added_up, holding_answer, revaluation_line
 from positions.explaining.explanation import MEASURES, Contribution, contribution
 from positions.explaining.facts import facts_of
-from positions.explaining.listing import EXCEPTIONS_MAX, Explained, LeftOut, Line, exceptions_listed
+from positions.explaining.listing import Explained, LeftOut, Line
 from positions.explaining.market import rate_answer
 from positions.figures import Snapshot, balance_base_in
 from positions.models import Position, PositionDay

@@ -20,6 +20,7 @@ from portfolio.knowledge import settled_moment
 from portfolio.money import OutOfRange, exact
 from portfolio.problems import InvalidContent, Unknown
 from portfolio.queries import AnyUser
+from positions.checking.exceptions import exceptions_listed
 from positions.engine.booking import Books
 from positions.engine.entry import Entry
 from positions.engine.holdings import Holding, HoldingKey, Kind
@@ -27,7 +28,7 @@ from positions.explaining.answers import added_up, entry_lines, holding_answer, 
 from positions.explaining.cash import cash_explained, stored_cash_answer
 from positions.explaining.explanation import MEASURES, Watch, disposal_parts, lot_parts
 from positions.explaining.ledger_parts import entries_of_component, entries_of_portfolio
-from positions.explaining.listing import Explained, exceptions_listed
+from positions.explaining.listing import Explained
 from positions.explaining.market import price_answer, rate_answer
 from positions.explaining.securities import has_more_entries, rows_say, stored_security_answer
 from positions.figures import balance_base_in, exception_answer, valuation_in

@@ -17,8 +17,6 @@ from positions.figures import figure
 
 PARTS_MAX = 1000
 """So many parts are listed."""
-EXCEPTIONS_MAX = 1000
-"""So many exceptions are listed beside them."""
 NOTHING = Contribution(ZERO, ZERO, ZERO, ZERO)
 
 
@@ -125,11 +123,3 @@ def summed(parts: Sequence[Contribution]) -> Contribution:
 def whole(amount: Decimal, amount_base: Decimal) -> Contribution:
     """What is contributed as a whole: unknown, nothing of it is known."""
     return Contribution(amount, amount_base, amount, amount_base)
-
-
-def exceptions_listed(exceptions: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The first of the exceptions that concern a figure, and whether there are more."""
-    return {
-        "exceptions": list(exceptions[:EXCEPTIONS_MAX]),
-        "more_exceptions": len(exceptions) > EXCEPTIONS_MAX,
-    }

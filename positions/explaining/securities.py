@@ -16,13 +16,13 @@ from django.db import connection
 from portfolio.amounts import number_of
 from portfolio.problems import Unknown
 from positions.calculating.components import closed
-from positions.checking.exceptions import exceptions_of_security, stored_exceptions
+from positions.checking.exceptions import EXCEPTIONS_MAX, exceptions_listed, exceptions_of_security, stored_exceptions
 from positions.engine.holdings import Holding, HoldingKey
 from positions.explaining.answers import added_up, holding_answer, lot_lines
 from positions.explaining.day_parts import day_parts
 from positions.explaining.explanation import lot_parts
 from positions.explaining.facts import enriched, facts_of
-from positions.explaining.listing import EXCEPTIONS_MAX, Explained, exceptions_listed
+from positions.explaining.listing import Explained
 from positions.explaining.market import price_answer, rate_answer
 from positions.explaining.row_parts import disposal_parts, newest_lots
 from positions.figures import Snapshot, valuation_in

@@ -19,7 +19,7 @@ from positions.analytics.performance import Performance, PeriodReturns
 from positions.analytics.statement import Statement, StatementRow
 from positions.analytics.unavailable import Unavailable, unavailable
 from positions.engine.holdings import Kind
-from positions.figures import Figure, figure
+from positions.figures import Figure, figure, rate_figure
 from positions.periods.sources import listed, statement_remarks, valued_at
 
 # --- statement ----------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def _unit_price_answer(found: UnitPrice) -> Mapping[str, Any]:
         "price": plain(found.price.price),
         "currency": found.price.currency,
         "price_date": found.price.price_date,
-        "fx_rate": plain(found.fx_rate),
+        "fx_rate": rate_figure(found.fx_rate),
         "flags": sorted(found.flags),
     }
 

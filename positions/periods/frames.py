@@ -17,17 +17,13 @@ from portfolio.queries import AnyUser
 from positions.analytics.days import Day
 from positions.analytics.periods import Period
 from positions.api.serializers import PendingSerializer
-from positions.checking.exceptions import stored_exceptions
-from positions.figures import exception_answer
+from positions.checking.exceptions import open_exceptions
 from positions.periods.days import first_transaction_of, stored_days
 from positions.periods.questions import asked_period
 from positions.periods.sources import Remarks, Sources, listed
-from positions.queries import Pending, exceptions_of
+from positions.queries import Pending
 from positions.valuing.day_rows import remark_answer, remarks_of
 from positions.variants.asked import Reading, reading_of
-
-EXCEPTIONS_MAX = 100
-"""So many open exceptions are listed in an answer; /data-quality/ lists all of them, page by page."""
 
 Answer = dict[str, Any]
 
@@ -48,7 +44,7 @@ def framed(
         **figures,
         "remarks": sources.remarks,
         **({"sources": sources.days} if sources.days else {}),
-        "exceptions": exceptions_until(found, securities),
+        **open_exceptions(found, securities),
     }
 
 
@@ -69,20 +65,6 @@ def head_of(found: Reading, *, pending: Pending | None = None) -> Answer:
 def base_currency_of(found: Reading) -> str:
     """The currency of its base amounts: that of the rows, which may not be that of today's settings yet."""
     return found.variant.terms.base_currency if found.variant else found.state.base_currency
-
-
-def exceptions_until(found: Reading, securities: Collection[str] | None = None) -> list[Answer]:
-    """The open exceptions up to the end of what was asked about, in the order of their days; those of all securities,
-    or of these.
-    """
-    if found.variant:
-        problems = [p for p in found.variant.books.problems if securities is None or p.entry.security_id in securities]
-        problems.sort(key=lambda problem: (problem.entry.date, problem.entry.transaction_id, problem.code))
-        return [exception_answer(problem) for problem in problems[:EXCEPTIONS_MAX]]
-    rows = exceptions_of(
-        portfolio_id=found.state.portfolio_id, until=found.as_of, securities=securities, count=EXCEPTIONS_MAX
-    )
-    return stored_exceptions(rows)
 
 
 def pending_days(found: Reading) -> Pending | None:

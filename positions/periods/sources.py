@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, NamedTuple
 
-from portfolio.amounts import Base, Local, rate_of
 from portfolio.money import exact
 from positions.analytics.history import History
 from positions.analytics.statement import Statement
@@ -21,7 +20,7 @@ from positions.analytics.unavailable import unavailable
 from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.rates import RateTable
 from positions.engine.valuation import Valuation
-from positions.figures import Snapshot, figure, valuation_in
+from positions.figures import Snapshot, figure, rate_figure, valuation_in
 
 REMARKS_MAX = 100
 """So many remarks about the data behind an answer are listed."""
@@ -61,7 +60,7 @@ def valued_at(valuation: Valuation | None) -> dict[str, Any] | None:
         "price": figure(valuation.price, "MISSING_FX_RATE") if valuation.price is not None else missing_price(),
         "price_date": valuation.price_date,
         "price_source": valuation.price_source,
-        "fx_rate": figure(valuation.fx_rate),
+        "fx_rate": rate_figure(valuation.fx_rate),
     }
 
 
@@ -209,7 +208,7 @@ def _rate_answer(currency: str, base_currency: str, day: datetime.date, rates: R
     found = rates.market(currency, base_currency, day)
     return {
         "currency": currency,
-        "fx_rate": figure(rate_of(found.value, Local, Base)) if found else _missing_rate(),
+        "fx_rate": rate_figure(found.value) if found else _missing_rate(),
         "rate_date": found.quoted_date if found else None,
     }
 

@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from rest_framework.test import APIClient
 
 from portfolio.streaming.messages import RawBenchmarkWeight, SubmittedBenchmarkWeight
-from positions.periods.frames import EXCEPTIONS_MAX
+from positions.checking.exceptions import EXCEPTIONS_MAX
 from tests import pipeline
 from tests.functional.test_analysis_api import ask, deposit, instrument, price, rate, settings, traded
 from tests.pipeline import NOW, day, transaction
@@ -140,10 +140,11 @@ def test_no_more_exceptions_are_listed_than_an_answer_has_room_for(client, held,
     )
     pipeline.calculate("P1")
 
-    exceptions = ask(client, "risk", **OF_PERIOD, **more)["exceptions"]
+    answer = ask(client, "risk", **OF_PERIOD, **more)
 
-    assert len(exceptions) == EXCEPTIONS_MAX
-    assert exceptions[0]["transaction_id"] == "S-2"
+    assert len(answer["exceptions"]) == EXCEPTIONS_MAX
+    assert answer["exceptions"][0]["transaction_id"] == "S-2"
+    assert answer["more_exceptions"] is True
 
 
 def test_a_part_of_a_portfolio_has_the_exceptions_of_its_securities_alone(client, held):
