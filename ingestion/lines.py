@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from ingestion.formats import csv_rows, require_fields
@@ -15,8 +16,17 @@ from portfolio.streaming.messages import Submission
 from portfolio.texts import record_from_texts
 from portfolio.validation import FieldProblem, Refused
 
-Line = tuple[int, bytes | Refused]
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A line that holds no record and is not wrong for that; `why` in a few words, the same for all of its kind."""
+
+    why: str
+
+
+RecordLine = tuple[int, bytes | Refused]
 """The number of a line, and its record as the bytes of a JSON object; or why there is none."""
+Line = RecordLine | tuple[int, PassedOver]
 Rows = Iterator[tuple[int, list[str] | Refused]]
 Cells = dict[str, str]
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -65,7 +75,7 @@ def field_lines(
     *,
     defaults: Mapping[str, str],
     change: Callable[[Cells], Cells] = lambda cells: cells,
-) -> Iterator[Line]:
+) -> Iterator[RecordLine]:
     """The records under a header of fields; a cell that is empty or not there takes its default.
 
     `change` has the last word on the cells of a record. Raises Refused where the header names no field.

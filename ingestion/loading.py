@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import IO
 
 from ingestion.entities import Entity
 from ingestion.formats import Unreadable
-from ingestion.lines import Line
+from ingestion.lines import Line, PassedOver
 from ingestion.operations import RECORDS_A_PUBLISH, submit_as_operator
 from portfolio.streaming.broker import Outgoing, Producer, Receipt
 from portfolio.validation import FieldProblem
@@ -79,10 +80,12 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class LoadedBatch:
-    """What became of one batch of records."""
+    """What became of one batch of lines."""
 
     accepted: int
     refused: list[RefusedLine]
+    passed_over: Counter[str]
+    """How many lines held no record, by why."""
 
 
 def load(
@@ -93,12 +96,14 @@ def load(
     Raises BrokerUnavailable, and whatever `lines` raises: the batches told of before are published.
     """
     left = iter(lines)
-    while batch := list(islice(left, RECORDS_A_PUBLISH)):
+    while of_file := list(islice(left, RECORDS_A_PUBLISH)):
+        passed_over = Counter(record.why for _, record in of_file if isinstance(record, PassedOver))
+        batch = [(number, record) for number, record in of_file if not isinstance(record, PassedOver)]
         outcome = submit_as_operator(
             entity=entity, records=(record for _, record in batch), headers=headers, producer=producer
         )
         refused = [RefusedLine(batch[one.index][0], one.known_by, one.problems) for one in outcome.rejected]
-        yield LoadedBatch(len(outcome.accepted), refused)
+        yield LoadedBatch(len(outcome.accepted), refused, passed_over)
 
 
 class Rehearsal:

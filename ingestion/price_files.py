@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ingestion.lines import Cells, Line, Rows, field_lines, header_and_rows, spelling_problems
+from ingestion.lines import Cells, Line, PassedOver, Rows, field_lines, header_and_rows, spelling_problems
 from ingestion.splits import Splits
 from portfolio.streaming.messages import SubmittedPrice
 from portfolio.texts import record_from_texts
 from portfolio.validation import FieldProblem, Refused
 
 NOT_QUOTED = ("", "null", "nan", "n/a", "-")
+NO_CLOSE = PassedOver("no close")
 DAY_CHARS = len("YYYY-MM-DD")
 
 
@@ -57,13 +58,15 @@ class PriceFile:
                 yield number, row
                 continue
             price = row[close].strip()
-            if price.lower() not in NOT_QUOTED:
-                # Some write a time beside the date, midnight in the exchange's own zone.
-                quote = {"price_date": row[day].strip()[:DAY_CHARS], "price": price}
-                cells = (header[day], quote["price_date"], "date"), (header[close], price, "number")
-                if problems := spelling_problems(cells):
-                    yield number, Refused(problems)
-                    continue
+            if price.lower() in NOT_QUOTED:
+                yield number, NO_CLOSE
+                continue
+            # Some write a time beside the date, midnight in the exchange's own zone.
+            quote = {"price_date": row[day].strip()[:DAY_CHARS], "price": price}
+            cells = (header[day], quote["price_date"], "date"), (header[close], price, "number")
+            if problems := spelling_problems(cells):
+                yield number, Refused(problems)
+            else:
                 yield number, record_from_texts(SubmittedPrice, self._as_quoted({**self.defaults, **quote}))
 
     def _as_quoted(self, cells: Cells) -> Cells:

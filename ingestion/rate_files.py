@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ingestion.lines import Line, Rows, field_lines, header_and_rows, spelling_problems
+from ingestion.lines import RecordLine, Rows, field_lines, header_and_rows, spelling_problems
 from portfolio.streaming.messages import SubmittedRate
 from portfolio.texts import record_from_texts
 from portfolio.validation import Refused
@@ -17,7 +17,7 @@ from portfolio.validation import Refused
 NOT_QUOTED = ("", "N/A", "-")
 
 
-def rate_lines(texts: Iterable[str], *, defaults: Mapping[str, str]) -> Iterator[Line]:
+def rate_lines(texts: Iterable[str], *, defaults: Mapping[str, str]) -> Iterator[RecordLine]:
     """The rates of a file, of whichever shape. Raises formats.Unreadable, Refused."""
     header, rows = header_and_rows(texts)
     if header[0].lower() == "date":
@@ -25,7 +25,7 @@ def rate_lines(texts: Iterable[str], *, defaults: Mapping[str, str]) -> Iterator
     return field_lines(header, rows, SubmittedRate, defaults=defaults)
 
 
-def _reference_rates(header: Sequence[str], rows: Rows, defaults: Mapping[str, str]) -> Iterator[Line]:
+def _reference_rates(header: Sequence[str], rows: Rows, defaults: Mapping[str, str]) -> Iterator[RecordLine]:
     # The ECB ends every line with a comma: its last column has no name.
     columns = [(column, currency) for column, currency in enumerate(header) if column and currency]
     for number, row in rows:

@@ -49,8 +49,12 @@ NEWS_PORTFOLIOS_MAX = 20_000
 Done = PositionCalculationDone | ValuationCalculationDone
 
 
-def advance(*, messages: Collection[Message], now: datetime.datetime) -> list[Dispatch]:
-    """Take in a batch of news and dones; the calculations to dispatch, by kind and portfolio_id."""
+def advance(*, messages: Collection[Message], quiet_s: float, now: datetime.datetime) -> list[Dispatch]:
+    """Take in a batch of news and dones; the calculations to dispatch, by kind and portfolio_id.
+
+    A positions' done requests its values, which then wait until the positions have stood still for `quiet_s` and are
+    dispatched from elsewhere (`orchestrator.quiet`); but those that waited for positions which have failed go at once.
+    """
     market = [m for m in messages if isinstance(m, MarketDataRecorded)]
     asked_again = {m.name for m in market if m.kind == "PORTFOLIO"}
     woken = {m.portfolio_id for m in messages if isinstance(m, TransactionsRecorded)} | asked_again
@@ -64,7 +68,10 @@ def advance(*, messages: Collection[Message], now: datetime.datetime) -> list[Di
     positions = woken | news.positions.keys() | {done.portfolio_id for done in dones} | awaited.keys()
     valuations = asked_again | news.valuations.keys() | {done.portfolio_id for done in valued}
     valuations |= {done.portfolio_id for done in dones if done.error is None}
-    held = take(tasks={Task(p, POSITIONS) for p in positions} | {Task(p, VALUATIONS) for p in valuations})
+    held = take(
+        tasks={Task(p, POSITIONS) for p in positions} | {Task(p, VALUATIONS) for p in valuations},
+        if_there={Task(done.portfolio_id, VALUATIONS) for done in dones if done.error is not None},
+    )
     request_positions(wanted=_furthest(dict.fromkeys(of_kind(held, POSITIONS), 0), news.positions, awaited), now=now)
     close(dones=[*dones, *valued], now=now)
     late = record_interests(dones=_newest_interests(dones))
@@ -72,7 +79,7 @@ def advance(*, messages: Collection[Message], now: datetime.datetime) -> list[Di
     late_quotes = record_quotes(dones=valued)
     of_market = (news.valuations, late.valuations, late_quotes)
     request_valuations(wanted=_furthest(dict.fromkeys(of_kind(held, VALUATIONS), 0), *of_market), now=now)
-    return dispatch(tasks=held, now=now)
+    return dispatch(tasks=held, quiet_s=quiet_s, now=now)
 
 
 def close(*, dones: Collection[Done], now: datetime.datetime) -> None:

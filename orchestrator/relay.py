@@ -10,7 +10,7 @@ from django.db import transaction as db_transaction
 
 from orchestrator.operations import advance
 from orchestrator.quiet import QuietMoments, dispatch_values
-from orchestrator.sweep import sweep
+from orchestrator.sweep import PORTFOLIOS_MAX, sweep
 from portfolio.streaming.broker import Record
 from portfolio.streaming.messages import (
     MarketDataRecorded,
@@ -28,47 +28,52 @@ TOPICS = (
 )
 
 
-def relay(received: Sequence[Received], *, now: datetime.datetime) -> Handled:
-    """Take in a batch. What a portfolio's own record did not cause was caused by the last one about the market."""
-    own: dict[str, Record] = {}
-    market: Record | None = None
-    for one in received:
-        if isinstance(one.message, MarketDataRecorded) and one.message.kind != "PORTFOLIO":
-            market = one.record
-        else:
-            own[one.message.key] = one.record
-    calculations = advance(messages=[one.message for one in received], now=now)
-    return Handled([Publication(asked, own.get(asked.portfolio_id, market)) for asked in calculations])
+STEP_S_MIN = 0.05
+"""Seconds between two steps at least, however short a quiet moment is."""
 
 
 class Orchestrator:
     """One process's relay, and what it does between records: its walk over the portfolios, a step each time, and the
     values whose quiet moment is over.
+
+    One that runs `once` waits for nothing: what it drains is quiet, and each of its steps sweeps, the last one too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = False) -> None:
+        self._once = once
+        self._quiet_s = 0.0 if once else float(settings.VALUATIONS_QUIET_S)
+        self._quiet = QuietMoments(quiet_s=self._quiet_s)
         self._after = ""
         self._swept_at: datetime.datetime | None = None
-        self._quiet = QuietMoments()
 
     def relay(self, received: Sequence[Received], *, now: datetime.datetime) -> Handled:
-        """Take in a batch, and remember whose positions it has told to be done."""
-        handled = relay(received, now=now)
-        dones = [one.message for one in received if isinstance(one.message, PositionCalculationDone)]
+        """Take in a batch, and remember whose positions it has told to be done.
+
+        What a portfolio's own record did not cause was caused by the last one about the market.
+        """
+        own: dict[str, Record] = {}
+        market: Record | None = None
+        for one in received:
+            if isinstance(one.message, MarketDataRecorded) and one.message.kind != "PORTFOLIO":
+                market = one.record
+            else:
+                own[one.message.key] = one.record
+        messages = [one.message for one in received]
+        calculations = advance(messages=messages, quiet_s=self._quiet_s, now=now)
+        dones = [message for message in messages if isinstance(message, PositionCalculationDone)]
         self._quiet.begin([done.portfolio_id for done in dones if done.error is None], now=now)
-        return handled
+        return Handled([Publication(asked, own.get(asked.portfolio_id, market)) for asked in calculations])
 
     def step(self, *, now: datetime.datetime) -> Handled:
         """What there is to do; where the transaction is not committed, the same comes again.
 
-        To be called more often than every SWEEP_INTERVAL_S (see `step_interval_s`): a sweep is only made as often.
+        To be called every `step_interval_s`, which may be more often than a sweep is made: every SWEEP_INTERVAL_S.
         """
-        stood_still = self._quiet.over(now=now)
-        calculations = dispatch_values(portfolio_ids=stood_still, now=now) if stood_still else []
+        stood_still = self._quiet.over(portfolios_max=PORTFOLIOS_MAX, now=now)
+        calculations = dispatch_values(portfolio_ids=stood_still, quiet_s=self._quiet_s, now=now) if stood_still else []
         after, swept_at = self._after, self._swept_at
-        # Where the clock was put back, it is time as well.
-        if swept_at is None or not 0 <= (now - swept_at).total_seconds() < settings.SWEEP_INTERVAL_S:
-            swept = sweep(after=after, now=now)
+        if self._once or self._is_time_to_sweep(now):
+            swept = sweep(after=after, quiet_s=self._quiet_s, now=now)
             calculations += swept.calculations
             after, swept_at = swept.next_after, now
 
@@ -79,8 +84,13 @@ class Orchestrator:
         db_transaction.on_commit(done)
         return Handled([Publication(asked) for asked in calculations])
 
+    def step_interval_s(self) -> float:
+        """Seconds between two steps: quiet moments are over at most a quarter of one too late."""
+        sweep_s = float(settings.SWEEP_INTERVAL_S)
+        return max(STEP_S_MIN, min(sweep_s, self._quiet_s / 4) if self._quiet_s else sweep_s)
 
-def step_interval_s() -> float:
-    """Seconds between two steps: quiet moments are over at most a quarter of one too late."""
-    sweep_s, quiet_s = float(settings.SWEEP_INTERVAL_S), float(settings.VALUATIONS_QUIET_S)
-    return min(sweep_s, quiet_s / 4) if quiet_s else sweep_s
+    def _is_time_to_sweep(self, now: datetime.datetime) -> bool:
+        """Where the clock was put back, it is time as well."""
+        if self._swept_at is None:
+            return True
+        return not 0 <= (now - self._swept_at).total_seconds() < settings.SWEEP_INTERVAL_S

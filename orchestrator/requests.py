@@ -6,10 +6,10 @@ whatever reaches the positions (a rate, an instrument's attributes) reaches the 
 for them, and each new day.
 
 Valuations wait for a quiet moment of their portfolio: while its positions owe anything, be it trades recorded a moment
-ago or what the market has changed, or have been done but VALUATIONS_QUIET_S ago, so that more may well follow, values
-would only be made again. Positions that have failed are not waited for, and none longer than VALUATIONS_WAIT_MAX_S:
-where trades never cease, values are made every so often. That one waits is noted nowhere: it is owed, and whoever looks
-finds out again (`orchestrator.quiet` looks when the moment is over, the sweep whenever it comes by).
+ago or what the market has changed, or have been done but `quiet_s` ago, so that more may well follow, values would only
+be made again. Positions that have failed are not waited for, and none longer than VALUATIONS_WAIT_MAX_S: where trades
+never cease, values are made every so often. That one waits is noted nowhere: it is owed, and whoever looks finds out
+again (`orchestrator.quiet` looks when the moment is over, the sweep whenever it comes by).
 
 Rows are locked in the order of (portfolio_id, kind), the missing ones made first.
 """
@@ -40,14 +40,13 @@ class Task(NamedTuple):
     kind: Calculation.Kind
 
 
-def take(*, tasks: Collection[Task], skip_locked: bool = False) -> list[Task]:
-    """Hold the rows of these calculations until the transaction ends, adding those that are missing.
+def take(*, tasks: Collection[Task], if_there: Collection[Task] = (), skip_locked: bool = False) -> list[Task]:
+    """Hold the rows of these calculations until the transaction ends, adding those of `tasks` that are missing.
 
     Gives those held: not those of portfolios without a mark (they do not exist) nor, if asked, those that others hold.
     """
-    if not tasks:
+    if not tasks and not if_there:
         return []
-    chosen = _columns(tasks)
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -60,7 +59,7 @@ def take(*, tasks: Collection[Task], skip_locked: bool = False) -> list[Task]:
             )
             ORDER BY m.portfolio_id, asked.kind ON CONFLICT DO NOTHING
             """,
-            chosen,
+            _columns(tasks),
         )
         cursor.execute(
             f"""
@@ -69,7 +68,7 @@ def take(*, tasks: Collection[Task], skip_locked: bool = False) -> list[Task]:
             JOIN calculations AS c ON c.portfolio_id = asked.portfolio_id AND c.kind = asked.kind
             ORDER BY c.portfolio_id, c.kind FOR NO KEY UPDATE OF c {"SKIP LOCKED" if skip_locked else ""}
             """,  # noqa: S608 - only this app's own constants are written in
-            chosen,
+            _columns({*tasks, *if_there}),
         )
         return [Task(portfolio_id, Calculation.Kind(kind)) for portfolio_id, kind in cursor.fetchall()]
 
@@ -135,10 +134,10 @@ def request_valuations(*, wanted: Mapping[str, int], a_new_day: Collection[str] 
         )
 
 
-def dispatch(*, tasks: Collection[Task], now: datetime.datetime) -> list[Dispatch]:
+def dispatch(*, tasks: Collection[Task], quiet_s: float, now: datetime.datetime) -> list[Dispatch]:
     """Send on its way what is owed of these calculations and not on its way yet: the messages to publish.
 
-    Valuations that wait for their positions stay.
+    Valuations that wait for their positions, until these have stood still for `quiet_s`, stay.
     """
     if not tasks:
         return []
@@ -158,7 +157,7 @@ def dispatch(*, tasks: Collection[Task], now: datetime.datetime) -> list[Dispatc
                 ))
             RETURNING c.kind, c.portfolio_id, c.requested_seq, c.requested_market_seq, c.requested_date, c.interests_seq
             """,  # noqa: S608 - as above
-            {**_columns(tasks), **due_parameters(now)},
+            {**_columns(tasks), **due_parameters(now), **waits_parameters(quiet_s)},
         )
         return [_message(row) for row in sorted(cursor.fetchall())]
 
@@ -185,29 +184,33 @@ def due(row: str) -> str:
 
 def waits(values: str, positions: str, mark: str) -> str:
     """SQL: whether valuations (a row's alias) wait for their positions (theirs) to have done what their portfolio's
-    mark (its alias) and the market ask for, and to stand still; asked with `due_parameters`.
+    mark (its alias) and the market ask for, and to stand still; asked with `due_parameters` and `waits_parameters`.
 
     Patience begins with what is owed, and anew with each done: where values are slow they do not take all there is.
+    Never NULL, so that it may be negated: where one of the rows is missing, nothing waits.
     """
-    return f"""(
+    return f"""((
         {positions}.state <> 'FAILED' AND (
             {mark}.change_seq > {positions}.done_seq OR {owed(positions)}
             OR {positions}.done_at > %(now)s - %(quiet_s)s * interval '1 second'
         )
         AND greatest({values}.requested_at, {values}.done_at) > %(now)s - %(wait_max_s)s * interval '1 second'
-    )"""
+    ) IS TRUE)"""
 
 
 def due_parameters(now: datetime.datetime) -> dict[str, datetime.datetime | float]:
-    """What `due` and `waits` are asked with."""
+    """What `due` is asked with."""
     return {
         "now": now,
         "timeout_s": settings.DISPATCH_TIMEOUT_S,
         "doublings_max": TIMEOUT_DOUBLINGS_MAX,
         "failures_max": settings.CALCULATION_ATTEMPTS_MAX,
-        "quiet_s": settings.VALUATIONS_QUIET_S,
-        "wait_max_s": settings.VALUATIONS_WAIT_MAX_S,
     }
+
+
+def waits_parameters(quiet_s: float) -> dict[str, float]:
+    """What `waits` is asked with, beside `due_parameters`."""
+    return {"quiet_s": quiet_s, "wait_max_s": settings.VALUATIONS_WAIT_MAX_S}
 
 
 _REQUESTED = f"""

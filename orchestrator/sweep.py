@@ -35,6 +35,7 @@ from orchestrator.requests import (
     request_valuations,
     take,
     waits,
+    waits_parameters,
 )
 from portfolio.dates import day_of
 
@@ -58,13 +59,15 @@ class _Open:
     a_new_day: set[str]
 
 
-def sweep(*, after: str, now: datetime.datetime, portfolios_max: int = PORTFOLIOS_MAX) -> Swept:
+def sweep(*, after: str, quiet_s: float, now: datetime.datetime, portfolios_max: int = PORTFOLIOS_MAX) -> Swept:
     """Look at the next portfolios after `after` ("" at first) and take the market's round a step further.
+
+    Values that are owed are passed over until their positions have stood still for `quiet_s`.
 
     Expects a transaction of the caller's, which publishes the calculations after it is committed.
     """
     news = next_news(portfolios_max=NEWS_PORTFOLIOS_MAX)
-    found, next_after = _open_after(after, now, portfolios_max)
+    found, next_after = _open_after(after, quiet_s, now, portfolios_max)
     tasks = found.tasks | {Task(p, POSITIONS) for p in news.positions} | {Task(p, VALUATIONS) for p in news.valuations}
     # What somebody else holds is being looked after; but those whom the market's round names it has passed.
     held = take(tasks=tasks, skip_locked=not news.portfolio_ids())
@@ -72,10 +75,10 @@ def sweep(*, after: str, now: datetime.datetime, portfolios_max: int = PORTFOLIO
     request_valuations(
         wanted={**dict.fromkeys(of_kind(held, VALUATIONS), 0), **news.valuations}, a_new_day=found.a_new_day, now=now
     )
-    return Swept(dispatch(tasks=held, now=now), next_after)
+    return Swept(dispatch(tasks=held, quiet_s=quiet_s, now=now), next_after)
 
 
-def _open_after(after: str, now: datetime.datetime, portfolios_max: int) -> tuple[_Open, str]:
+def _open_after(after: str, quiet_s: float, now: datetime.datetime, portfolios_max: int) -> tuple[_Open, str]:
     """What is open of the next portfolios; and the last one looked at, "" at the end."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -95,7 +98,7 @@ def _open_after(after: str, now: datetime.datetime, portfolios_max: int) -> tupl
                     p.id IS NULL OR m.change_seq > p.requested_seq OR {due("p")} AS is_open,
                     (v.id IS NULL AND p.done_seq > 0) OR p.done_seq > v.requested_seq
                         OR p.done_market_seq > v.requested_market_seq
-                        OR ({due("v")} AND {waits("v", "p", "m")} IS NOT TRUE) AS is_owed,
+                        OR ({due("v")} AND NOT {waits("v", "p", "m")}) AS is_owed,
                     v.requested_date > %(no_date)s AND v.requested_date < %(today)s AS is_over
                 FROM portfolio_changes AS m
                 LEFT JOIN calculations AS p
@@ -106,7 +109,14 @@ def _open_after(after: str, now: datetime.datetime, portfolios_max: int) -> tupl
             ) AS seen
             WHERE is_open OR is_owed OR is_over ORDER BY portfolio_id
             """,  # noqa: S608 - only this app's own constants are written in
-            {"after": after, "up_to": up_to, "today": day_of(now), "no_date": NO_DATE, **due_parameters(now)},
+            {
+                "after": after,
+                "up_to": up_to,
+                "today": day_of(now),
+                "no_date": NO_DATE,
+                **due_parameters(now),
+                **waits_parameters(quiet_s),
+            },
         )
         rows = cursor.fetchall()
     over = [portfolio_id for portfolio_id, _, _, is_over in rows if is_over][: settings.NEW_DAY_PORTFOLIOS_MAX]

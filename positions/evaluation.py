@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from portfolio.amounts import Quoted, amount_of
+from portfolio.dates import DAYS_MAX
 from portfolio.money import OutOfRange
 from portfolio.streaming.messages import (
     CostMethod,
@@ -32,7 +33,7 @@ from positions.engine.booking import Books, book
 from positions.engine.entry import InstrumentTerms, Terms, enrich, key_of
 from positions.engine.rates import RateTable
 from positions.figures import Snapshot, disposal_answer, exception_answer, lots_answer, portfolio_answer
-from positions.periods.evaluated import period_answers
+from positions.periods.evaluated import checked_period, period_answers
 from transactions.ledger import LedgerRow, content_hash, normalised
 
 S = TypeVar("S", bound=Submission)
@@ -116,7 +117,9 @@ def _evaluate(request: Request, today: datetime.date) -> dict[str, Any]:
     )
     rows = sorted(_unlinked(_effective(transactions), transactions), key=key_of)
     quotes = _quotes(prices)
-    period = _period(request, as_of)
+    period = checked_period(request.start, request.end, as_of)
+    if period and rows:
+        _refuse_what_is_too_long_ago(transactions, rows[0], period)
     books, history = _booked(rows, terms, quotes, until=as_of, every_day=period is not None)
     snapshot = Snapshot(
         base_currency=terms.base_currency,
@@ -165,16 +168,15 @@ def _booked(
     return books, history
 
 
-def _period(request: Request, as_of: datetime.date) -> Period | None:
-    """The period asked about, which ends with `as_of` where it does not say. Raises Refused."""
-    if request.start is None:
-        if request.end is None:
-            return None
-        raise Refused([FieldProblem("start", "required", "a period with an end needs its start")])
-    end = request.end or as_of
-    if end < request.start:
-        raise Refused([FieldProblem("end", "contradiction", "the period ends before it starts")])
-    return Period(request.start, end)
+def _refuse_what_is_too_long_ago(
+    transactions: Sequence[EvaluatedTransaction], first: LedgerRow, period: Period
+) -> None:
+    """Refuse a first transaction since which there are more days than are valued. Raises Refused."""
+    if (period.end - first.transaction_date).days <= DAYS_MAX:
+        return
+    index = next(i for i, one in enumerate(transactions) if one.transaction_id == first.transaction_id)
+    detail = f"is more than {DAYS_MAX} days before the end of the period, {period.end}"
+    raise Refused([FieldProblem(f"transactions.{index}.transaction_date", "out_of_range", detail)])
 
 
 def _request(body: bytes) -> Request:

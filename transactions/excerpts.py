@@ -9,6 +9,9 @@ from django.db import connection
 
 from transactions.entries import FIELDS, LedgerEntry, entry_of
 
+Stretch = tuple[datetime.date, datetime.date]
+"""Days from a first to a last one, both included."""
+
 
 def sizes_of(*, portfolio_ids: Collection[str]) -> dict[str, int]:
     """How many versions the ledger of each portfolio holds; one without any is left out."""
@@ -75,11 +78,53 @@ def ledgers_of(
     return ledgers
 
 
-def ledgers_between(
-    *, days: Mapping[str, Sequence[tuple[datetime.date, datetime.date]]]
+def versions_until(
+    *, change_seqs: Mapping[str, int], transaction_ids: Mapping[str, Collection[str]]
 ) -> dict[str, list[LedgerEntry]]:
-    """Of each portfolio every version of the transactions that have one dated within a stretch, its end left out."""
+    """Of each portfolio the versions of the transactions named that were recorded by the change_seq given for it: what
+    rows calculated up to there know of them.
+    """
+    ledgers: dict[str, list[LedgerEntry]] = {portfolio_id: [] for portfolio_id in transaction_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {FIELDS}
+            FROM unnest(%s::text[], %s::text[]) AS named(portfolio_id, transaction_id)
+            JOIN unnest(%s::text[], %s::int8[]) AS until(portfolio_id, change_seq) USING (portfolio_id)
+            JOIN transactions AS t ON t.portfolio_id = named.portfolio_id AND t.transaction_id = named.transaction_id
+                AND t.change_seq <= until.change_seq
+            """,  # noqa: S608 - as above
+            [*_pairs(transaction_ids), list(change_seqs), list(change_seqs.values())],
+        )
+        for fields in cursor.fetchall():
+            ledgers[fields[0]].append(entry_of(fields))
+    return ledgers
+
+
+def entry_days_between(*, days: Mapping[str, Sequence[Stretch]]) -> dict[str, list[datetime.date]]:
+    """The days within the stretches of each portfolio on which it has transactions in any version, each once and
+    ascending; a portfolio without any is left out.
+    """
     stretches = [(portfolio_id, *stretch) for portfolio_id, of_portfolio in days.items() for stretch in of_portfolio]
+    found: dict[str, list[datetime.date]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT DISTINCT t.portfolio_id, t.transaction_date
+            FROM unnest(%s::text[], %s::date[], %s::date[]) AS asked(portfolio_id, first_date, last_date)
+            JOIN transactions AS t ON t.portfolio_id = asked.portfolio_id
+                AND t.transaction_date BETWEEN asked.first_date AND asked.last_date
+            ORDER BY t.portfolio_id, t.transaction_date
+            """,
+            [[row[index] for row in stretches] for index in range(3)],
+        )
+        for portfolio_id, day in cursor.fetchall():
+            found.setdefault(portfolio_id, []).append(day)
+    return found
+
+
+def ledgers_on(*, days: Mapping[str, Sequence[datetime.date]]) -> dict[str, list[LedgerEntry]]:
+    """Of each portfolio every version of the transactions that have one dated on one of the days."""
     ledgers: dict[str, list[LedgerEntry]] = {portfolio_id: [] for portfolio_id in days}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -87,13 +132,12 @@ def ledgers_between(
             SELECT {FIELDS}
             FROM (
                 SELECT DISTINCT t.portfolio_id, t.transaction_id
-                FROM unnest(%s::text[], %s::date[], %s::date[]) AS asked(portfolio_id, first_date, end_date)
-                JOIN transactions AS t ON t.portfolio_id = asked.portfolio_id
-                    AND t.transaction_date >= asked.first_date AND t.transaction_date < asked.end_date
+                FROM unnest(%s::text[], %s::date[]) AS asked(portfolio_id, transaction_date)
+                JOIN transactions AS t USING (portfolio_id, transaction_date)
             ) AS named
             JOIN transactions AS t USING (portfolio_id, transaction_id)
             """,  # noqa: S608 - as above
-            [list(column) for column in zip(*stretches, strict=True)],
+            _pairs(days),
         )
         for fields in cursor.fetchall():
             ledgers[fields[0]].append(entry_of(fields))
@@ -143,7 +187,7 @@ def last_entries(*, portfolio_ids: Collection[str]) -> dict[str, list[LedgerEntr
     return found
 
 
-def _pairs(names: Mapping[str, Collection[str]]) -> list[list[str]]:
+def _pairs(names: Mapping[str, Collection[object]]) -> list[list[object]]:
     return [
         [portfolio_id for portfolio_id, of_portfolio in names.items() for _ in of_portfolio],
         [name for of_portfolio in names.values() for name in of_portfolio],

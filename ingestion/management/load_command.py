@@ -6,6 +6,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -121,6 +122,7 @@ class _Loaded:
 
     def __init__(self) -> None:
         self.accepted = self.refused = 0
+        self._passed_over = Counter[str]()
 
     def add(self, batch: LoadedBatch, say: Say) -> None:
         shown = max(0, REFUSALS_SHOWN_MAX - self.refused)
@@ -130,6 +132,7 @@ class _Loaded:
             say(f"more lines than {REFUSALS_SHOWN_MAX:,} are refused; the others are counted")
         self.accepted += batch.accepted
         self.refused += len(batch.refused)
+        self._passed_over += batch.passed_over
 
     @property
     def so_far(self) -> str:
@@ -138,7 +141,9 @@ class _Loaded:
     def told(self, *, seconds: float, dry_run: bool) -> str:
         would = "would be accepted (nothing is published)" if dry_run else "accepted"
         pace = f"{(self.accepted + self.refused) / seconds:,.0f} a second"
-        return f"{self.accepted:,} {would}, {self.refused:,} refused; {pace}"
+        counts = [f"{self.accepted:,} {would}", f"{self.refused:,} refused"]
+        counts += [f"{number:,} passed over: {why}" for why, number in self._passed_over.items()]
+        return f"{', '.join(counts)}; {pace}"
 
 
 def _version(text: str) -> str:

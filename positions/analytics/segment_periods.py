@@ -13,6 +13,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from portfolio.money import UNKNOWN, ZERO, exact
 from positions.analytics.attribution import Attribution, AttributionPeriod, Segment, attribution
@@ -38,7 +39,9 @@ def attribution_of(parts: Parts, rows: BenchmarkRows) -> Attribution:
     """The portfolio against its benchmark. Periods in which the portfolio had no capital are left out on both sides.
 
     NO_BENCHMARK where the rows do not fit the period: its start or its end lies more than 5 trading days from a row
-    (after the last row the benchmark stands still). NO_CAPITAL where there never was any.
+    (after the last row the benchmark stands still). Where none is told up to the start, the first row is taken to begin
+    with the period, unless that is by so many days longer or shorter than the time of any other row. NO_CAPITAL where
+    there never was any.
     """
     start, end = parts.days[0].date, parts.days[-1].date
     within = [date for date in rows if start < date <= end]
@@ -76,7 +79,17 @@ def _why_not(
     if before and trading_days_between(before[-1], start) > STALE_AFTER_TRADING_DAYS:
         detail = f"what the benchmark tells of {within[0]} began on {before[-1]}, and the period starts on {start}"
         return unavailable("NO_BENCHMARK", detail)
+    if not before and not _begins_with(start, within):
+        detail = f"nothing is told of the benchmark before {within[0]}, and the period starts on {start}"
+        return unavailable("NO_BENCHMARK", detail)
     return None
+
+
+def _begins_with(start: datetime.date, rows: Sequence[datetime.date]) -> bool:
+    """Whether the first row can be of the time since the start, as long as the others are of the time between them."""
+    others = [trading_days_between(date, following) for date, following in pairwise(rows)]
+    own = trading_days_between(start, rows[0])
+    return not others or (min(others) - STALE_AFTER_TRADING_DAYS <= own <= max(others) + STALE_AFTER_TRADING_DAYS)
 
 
 def _period(

@@ -75,6 +75,7 @@ class FrameSerializer(serializers.Serializer[Any]):
     provisional = serializers.BooleanField(help_text="the portfolio's settings have not arrived: defaults were taken")
     exceptions = ExceptionSerializer(many=True, help_text="the open ones up to the day, the first 1,000")
     more_exceptions = serializers.BooleanField(help_text="there are more: /data-quality/ lists all of them")
+    more_remarks = serializers.BooleanField(help_text="there are more than are listed, those of what is missing first")
 
 
 class HoldingsAnswerSerializer(FrameSerializer):

@@ -23,6 +23,7 @@ class GroupPerformanceSerializer(ComparedReturnsSerializer):
     as_of = serializers.DateField(help_text="the end of the period")
     known_at = serializers.DateTimeField(help_text="the moment used")
     pending = PendingSerializer(allow_null=True)
+    more_remarks = serializers.BooleanField(help_text="there are more than are listed")
     period = serializers.CharField(allow_null=True, help_text="the name of the standard period, where it is one")
 
 

@@ -21,7 +21,7 @@ from positions.api.unchanged import unless_unchanged
 from positions.figures import Figure, figure
 from positions.periods.days import stored_days
 from positions.periods.frames import framed
-from positions.periods.sources import Sources, listed
+from positions.periods.sources import Sources
 from positions.valuing.day_rows import remark_answer, remarks_of
 from positions.valuing.valued_days import ValuedDays
 from positions.variants.asked import reading, refuse_unknown
@@ -60,6 +60,12 @@ class ValuationQuery(serializers.Serializer[Any]):
     start = serializers.DateField(required=False)
     end = serializers.DateField(required=False)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        start, end = attrs.get("start"), attrs.get("end")
+        if start and end and start > end:
+            raise serializers.ValidationError({"start": [f"is after the end, {end}"]})
+        return attrs
+
 
 class ValuationList(APIView):
     """What a portfolio was worth at the end of each day, from the day before its first entry on."""
@@ -94,7 +100,7 @@ class ValuationList(APIView):
             asked = [row["date"] for row in response.data["results"]]
             days = valued.between(min(asked), max(asked)) if asked else []
             by_date = {day.date: day_answer(day) for day in days}
-            remarks = Sources(listed(remark_answer(one) for one in remarks_of(days)))
+            remarks = Sources([remark_answer(one) for one in remarks_of(days)])
             results = {"results": [by_date[date] for date in asked]}
             response.data |= framed(found, results, remarks, pending=valued.pending)
         return response

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterable, Mapping
 from itertools import permutations
+from operator import attrgetter
 
 from django.db import connection
 
@@ -24,7 +25,7 @@ from positions.engine.holdings import HoldingKey, Kind
 from positions.engine.rates import Quote
 from positions.models import PortfolioState, Position
 from transactions.entries import LedgerEntry, effective
-from transactions.excerpts import ledgers_between
+from transactions.excerpts import Stretch, entry_days_between, ledgers_on
 
 QUOTES_LOOKED_AT_MAX = 1_000
 """With more of them than this that are new to a portfolio, it is booked anew as a whole."""
@@ -136,12 +137,15 @@ def _with_costs_of_before(portfolio_ids: Collection[str]) -> set[str]:
 def _booked_at(quotes: Mapping[str, Collection[Quote]], states: Mapping[str, PortfolioState]) -> dict[str, set[str]]:
     """The transactions that are booked at a rate which rests on one of the quotes; portfolios without any left out."""
     found: dict[str, set[str]] = {}
+    if not quotes:
+        return found
     currencies = _currencies(quotes.keys())
-    days = {p: _days_of(of_portfolio, currencies[p], states[p]) for p, of_portfolio in quotes.items()}
-    days = {portfolio_id: stretches for portfolio_id, stretches in days.items() if stretches}
+    entry_days = entry_days_between(days={p: _reach(of_portfolio, states[p]) for p, of_portfolio in quotes.items()})
+    days = {p: _resting(of_portfolio, quotes[p], currencies[p], states[p]) for p, of_portfolio in entry_days.items()}
+    days = {portfolio_id: resting for portfolio_id, resting in days.items() if resting}
     if not days:
         return found
-    for portfolio_id, versions in ledgers_between(days=days).items():
+    for portfolio_id, versions in ledgers_on(days=days).items():
         base_currency, new = states[portfolio_id].base_currency, quotes[portfolio_id]
         for entry in effective(versions):
             exchanges = _exchanges(entry, base_currency, currencies[portfolio_id])
@@ -150,22 +154,32 @@ def _booked_at(quotes: Mapping[str, Collection[Quote]], states: Mapping[str, Por
     return found
 
 
-def _days_of(
-    quotes: Collection[Quote], currencies: Mapping[HoldingKey, str], state: PortfolioState
-) -> list[tuple[datetime.date, datetime.date]]:
-    """The days up to the last entry's on which an exchange among the currencies rests on one of the quotes, as
-    stretches from one day to before another.
+def _reach(quotes: Iterable[Quote], state: PortfolioState) -> list[Stretch]:
+    """The days up to the last entry's for which the quotes count, until the next ones of their pairs.
+
+    Stretches, and never day by day: of a mistyped year, they are centuries.
     """
+    assert state.last_date, "without entries nothing is late"
+    reach: list[Stretch] = []
+    for quote in sorted(quotes, key=attrgetter("rate_date")):
+        until = market.rates.counts_until(quote)
+        stretch = quote.rate_date, min(until - ONE_DAY, state.last_date) if until else state.last_date
+        if reach and stretch[0] <= reach[-1][1]:
+            reach[-1] = reach[-1][0], max(reach[-1][1], stretch[1])
+        else:
+            reach.append(stretch)
+    return reach
+
+
+def _resting(
+    entry_days: Iterable[datetime.date],
+    quotes: Collection[Quote],
+    currencies: Mapping[HoldingKey, str],
+    state: PortfolioState,
+) -> list[datetime.date]:
+    """Those of the days on which an exchange among the currencies rests on one of the quotes."""
     exchanges = list(permutations({*currencies.values(), state.base_currency}, 2))
-    stretches: list[tuple[datetime.date, datetime.date]] = []
-    for first, end in sorted((quote.rate_date, market.rates.counts_until(quote)) for quote in quotes):
-        day = max(first, stretches[-1][1]) if stretches else first
-        while day < end and state.last_date and day <= state.last_date:
-            if _rest_on(exchanges, day, quotes):
-                start = stretches.pop()[0] if stretches and stretches[-1][1] == day else day
-                stretches.append((start, day + ONE_DAY))
-            day += ONE_DAY
-    return stretches
+    return [day for day in entry_days if _rest_on(exchanges, day, quotes)]
 
 
 def _currencies(portfolio_ids: Collection[str]) -> dict[str, dict[HoldingKey, str]]:

@@ -89,11 +89,11 @@ class RateTable:
         answer = self._found[asked] = self._leg(*asked) or self._crossed(*asked)
         return answer
 
-    def counts_until(self, quote: Quote) -> datetime.date:
-        """The day from which on the pair's next quote counts in the place of this one."""
+    def counts_until(self, quote: Quote) -> datetime.date | None:
+        """The day from which on the pair's next quote counts in the place of this one; None where it is the last."""
         dates = self._dates.get((quote.from_currency, quote.to_currency), [])
         index = bisect_right(dates, quote.rate_date)
-        return dates[index] if index < len(dates) else datetime.date.max
+        return dates[index] if index < len(dates) else None
 
     def _leg(self, from_currency: str, to_currency: str, day: datetime.date) -> Rate | None:
         direct = self._quote(from_currency, to_currency, day)

@@ -20,7 +20,7 @@ from positions.analytics.statement import Statement, StatementRow
 from positions.analytics.unavailable import Unavailable, unavailable
 from positions.engine.holdings import Kind
 from positions.figures import Figure, figure, rate_figure
-from positions.periods.sources import listed, statement_remarks, valued_at
+from positions.periods.sources import remarks_listed, statement_remarks, valued_at
 
 # --- statement ----------------------------------------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ def statement_answer(statement: Statement) -> dict[str, Any]:
             for name in (*terms, "income", "fees", "taxes", "closing", "residual")
         },
         "holdings": [_row_answer(row) for row in statement.holdings],
-        "remarks": listed(statement_remarks(statement)),
+        **remarks_listed(list(statement_remarks(statement))),
     }
 
 

@@ -1,4 +1,4 @@
-"""A period of a history that was booked for a what-if: its statement and its performance."""
+"""The period of a what-if: whether it can be answered, and the statement and performance of what was booked for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from portfolio.dates import DAYS_MAX
+from portfolio.validation import FieldProblem, Refused
 from positions.analytics.benchmark import Benchmark, days_of_benchmark
 from positions.analytics.days import days_of
 from positions.analytics.history import History
@@ -14,6 +16,26 @@ from positions.analytics.periods import Period
 from positions.analytics.series import daily_values
 from positions.analytics.statement import statement
 from positions.periods.answers import flags_of, performance_answer, statement_answer
+
+EARLIEST, LATEST = datetime.date(1800, 1, 1), datetime.date(2200, 12, 31)
+"""Between these a period lies: beyond them there is no room for the standard periods that are answered beside it."""
+
+
+def checked_period(start: datetime.date | None, end: datetime.date | None, as_of: datetime.date) -> Period | None:
+    """The period asked about, which ends with `as_of` where it does not say; None where none is. Raises Refused."""
+    if start is None:
+        if end is None:
+            return None
+        raise Refused([FieldProblem("start", "required", "a period with an end needs its start")])
+    end = end or as_of
+    if end < start:
+        raise Refused([FieldProblem("end", "contradiction", "the period ends before it starts")])
+    for name, day in (("start", start), ("end", end)):
+        if not EARLIEST <= day <= LATEST:
+            raise Refused([FieldProblem(name, "out_of_range", f"{day} does not lie between {EARLIEST} and {LATEST}")])
+    if (end - start).days > DAYS_MAX:
+        raise Refused([FieldProblem("start", "out_of_range", f"is more than {DAYS_MAX} days before {end}")])
+    return Period(start, end)
 
 
 def period_answers(history: History, period: Period, benchmark_id: str | None) -> dict[str, Any]:

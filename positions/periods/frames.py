@@ -16,11 +16,11 @@ from portfolio.models import CashMode
 from portfolio.queries import AnyUser
 from positions.analytics.days import Day
 from positions.analytics.periods import Period
-from positions.api.serializers import PendingSerializer
 from positions.checking.exceptions import open_exceptions
+from positions.pending import pending_answer
 from positions.periods.days import first_transaction_of, stored_days
 from positions.periods.questions import asked_period
-from positions.periods.sources import Remarks, Sources, listed
+from positions.periods.sources import Remarks, Sources, remarks_listed
 from positions.queries import Pending
 from positions.valuing.day_rows import remark_answer, remarks_of
 from positions.variants.asked import Reading, reading_of
@@ -42,7 +42,7 @@ def framed(
     return {
         **head_of(found, pending=pending),
         **figures,
-        "remarks": sources.remarks,
+        **remarks_listed(sources.remarks),
         **({"sources": sources.days} if sources.days else {}),
         **open_exceptions(found, securities),
     }
@@ -58,7 +58,7 @@ def head_of(found: Reading, *, pending: Pending | None = None) -> Answer:
         "base_currency": base_currency_of(found),
         "cash_mode": (CashMode.TRACKED if tracked else CashMode.UNTRACKED).value,
         "provisional": variant.snapshot.provisional_portfolio if variant else state.provisional,
-        "pending": PendingSerializer(pending).data if pending else None,
+        "pending": pending_answer(pending),
     }
 
 
@@ -99,7 +99,7 @@ class PeriodReading:
         """
         start, end = self.period.start, self.period.end
         found = remarks_of(days) if self.found.variant else stored_days(self.found).remarks(start, end)
-        return listed(remark_answer(one) for one in found)
+        return [remark_answer(one) for one in found]
 
     def benchmark_id(self, asked: str | None) -> str | None:
         """The benchmark asked for, or else the portfolio's own, if it names one."""

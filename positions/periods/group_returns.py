@@ -14,14 +14,14 @@ from positions.analytics.groups import added_up, converted, within_group
 from positions.analytics.performance import days_needed, performance
 from positions.analytics.returns import FlowTiming
 from positions.analytics.unavailable import DETAILS
-from positions.api.serializers import PendingSerializer
 from positions.calculating.market import instrument_terms, market
+from positions.pending import pending_answer
 from positions.periods.answers import performance_answer
 from positions.periods.benchmark_prices import quoted_prices
 from positions.periods.days import stored_days, with_nothing_before
 from positions.periods.group_transfers import transfers_between
 from positions.periods.questions import asked_period, asked_series
-from positions.periods.sources import REMARKS_MAX
+from positions.periods.sources import remarks_listed
 from positions.valuing.day_rows import remark_answer, remarks_of
 from positions.valuing.valued_days import ValuedDays
 from positions.variants.asked import Reading
@@ -35,7 +35,8 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
     valued = [stored_days(found) for found in group]
     first_transaction = min((one.first + ONE_DAY for one in valued if one.first), default=None)
     of = asked_period(asked, first_transaction)
-    currency = asked.get("currency") or group[0].state.base_currency
+    bases = (found.state.base_currency for found in group)
+    currency = asked.get("currency") or next(filter(None, bases), "")
     first, last = days_needed(of.period.start, of.period.end, first_transaction), of.period.end
     days = _days(valued, currency, first, last)
     returns = performance(
@@ -54,7 +55,7 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
         "base_currency": currency,
         "as_of": last,
         "known_at": min(found.known_at for found in group),
-        "pending": PendingSerializer(pending).data if pending else None,
+        "pending": pending_answer(pending),
         "period": of.name,
         **performance_answer(
             returns,
@@ -64,7 +65,7 @@ def group_performance(group: Sequence[Reading], asked: dict[str, Any]) -> dict[s
             else None,
             days=asked_days,
         ),
-        "remarks": [remark_answer(one) for one in remarks[:REMARKS_MAX]],
+        **remarks_listed([remark_answer(one) for one in remarks]),
     }
 
 

@@ -10,7 +10,7 @@ from positions.figures import portfolio_answer
 from positions.periods.answers import statement_answer
 from positions.periods.days import statement_history
 from positions.periods.frames import PeriodReading, framed
-from positions.periods.sources import Sources, ends_of_statement, sources_of_positions
+from positions.periods.sources import Sources, ends_of_statement, sources_of_positions, statement_remarks
 from positions.variants.asked import Reading
 
 
@@ -42,4 +42,4 @@ def statement_of(of: PeriodReading) -> dict[str, Any]:
     history = statement_history(of.found, of.period.start, of.period.end)
     of_period = statement(history, of.period.start, of.period.end)
     figures = statement_answer(of_period)
-    return of.framed(figures, Sources(figures["remarks"], ends_of_statement(history, of_period)))
+    return of.framed(figures, Sources(list(statement_remarks(of_period)), ends_of_statement(history, of_period)))

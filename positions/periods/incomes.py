@@ -27,7 +27,7 @@ from positions.engine.holdings import BASE_SUMS, Holding, HoldingKey, Kind
 from positions.periods.answers import measured
 from positions.periods.frames import PeriodReading
 from positions.periods.segments import HOLDING, holding_name, named
-from positions.periods.sources import Remarks, Sources, listed, remark
+from positions.periods.sources import Remarks, Sources, remark
 from positions.variants.asked import Reading
 from transactions.entries import counting
 from transactions.queries import effective
@@ -75,7 +75,7 @@ def _remarks(earned: Iterable[_Earned], taxes: Mapping[_Key, Decimal]) -> Remark
         codes.setdefault(key, set()).update(REMARKED.intersection(flags), _missing(amount))
     for (key, _), tax in taxes.items():
         codes.setdefault(key, set()).update(_missing(tax))
-    return listed(remark(code, key) for key in sorted(codes) for code in sorted(codes[key]))
+    return [remark(code, key) for key in sorted(codes) for code in sorted(codes[key])]
 
 
 def _missing(amount: Decimal) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from positions.periods.days import days_of, first_transaction_of, stored_days, w
 from positions.periods.frames import framed
 from positions.periods.parts import part_of
 from positions.periods.questions import asked_period, asked_series
-from positions.periods.sources import Sources, listed
+from positions.periods.sources import Sources
 from positions.queries import Pending
 from positions.valuing.day_rows import Remark, remark_answer, remarks_of
 from positions.valuing.valued_days import ValuedDays
@@ -83,7 +83,7 @@ def performance_of(found: Reading, asked: dict[str, Any]) -> dict[str, Any]:
     return framed(
         found,
         {"of": part.asked_as if part else None, "period": of.name, **figures},
-        Sources(listed(remark_answer(one) for one in read.remarks)),
+        Sources([remark_answer(one) for one in read.remarks]),
         pending=read.pending,
         securities=part.security_ids if part else None,
     )

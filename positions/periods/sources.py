@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 from portfolio.money import exact
@@ -72,9 +71,10 @@ def remark(code: str, key: HoldingKey) -> dict[str, Any]:
     return {"code": code, "security_id" if key.kind is Kind.SECURITY else "currency": key.security_id}
 
 
-def listed(remarks: Iterable[Mapping[str, Any]]) -> Remarks:
-    """The first REMARKS_MAX of them."""
-    return list(islice(remarks, REMARKS_MAX))
+def remarks_listed(remarks: Remarks) -> dict[str, Any]:
+    """Remarks as an answer has room for, what is missing before what is doubtful, and whether there are more."""
+    of_most_weight = sorted(remarks, key=lambda one: not one["code"].startswith("MISSING_"))
+    return {"remarks": of_most_weight[:REMARKS_MAX], "more_remarks": len(remarks) > REMARKS_MAX}
 
 
 def statement_remarks(statement: Statement) -> Iterator[dict[str, Any]]:
@@ -123,7 +123,7 @@ def valuations_in(snapshot: Snapshot, held: Iterable[Holding]) -> dict[HoldingKe
 
 def sources_in(snapshot: Snapshot, valuations: Valuations) -> Sources:
     """Those of an answer about what is held at the end of a day."""
-    return Sources(listed(holding_remarks(snapshot, valuations)), [_of_snapshot(snapshot, _prices(valuations))])
+    return Sources(list(holding_remarks(snapshot, valuations)), [_of_snapshot(snapshot, _prices(valuations))])
 
 
 def sources_of_positions(snapshot: Snapshot, positions: Sequence[Mapping[str, Any]]) -> Sources:
@@ -138,7 +138,7 @@ def sources_of_positions(snapshot: Snapshot, positions: Sequence[Mapping[str, An
         prices.append(Price(one["price_source"], one["price_date"], one["flags"]))
     cash = (held for held in held_in(snapshot) if held.key.kind is Kind.CASH)
     of_cash = [remark(code, held.key) for held in cash for code in _of_cash(held, snapshot)]
-    return Sources(listed([*of_cash, *remarks]), [_of_snapshot(snapshot, prices)])
+    return Sources([*of_cash, *remarks], [_of_snapshot(snapshot, prices)])
 
 
 def _of_snapshot(snapshot: Snapshot, prices: Sequence[Price]) -> dict[str, Any]:

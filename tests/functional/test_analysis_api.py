@@ -386,6 +386,21 @@ def test_a_benchmark_that_does_not_fit_the_period_is_none(client, gained, query,
     assert answer["segments"] == []
 
 
+@pytest.mark.parametrize(
+    ("start", "fits"),
+    [("2024-12-31", True), ("2025-01-03", True), ("2024-11-30", False), ("2025-01-20", False), ("2024-01-01", False)],
+)
+def test_the_first_row_of_months_is_of_a_month(client, gained, start, fits):
+    """Told for January, February and March: nothing says when January's time begins but the others' length. Their 20 and
+    21 weekdays make 15 to 26 of it.
+    """
+    for on in ("2025-01-31", "2025-02-28", "2025-03-31"):
+        pipeline.record_reference(*benchmark(on, Equity=("0.7", "0.06"), Bond=("0.3", "0.01")))
+    answer = ask(client, "attribution", start=start, end="2025-03-31", benchmark_id="INDEX")
+
+    assert ("unavailable" not in answer["benchmark_return"]) is fits
+
+
 # --- risk ---------------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from portfolio.streaming.messages import RawBenchmarkWeight, SubmittedBenchmarkWeight
 from positions.checking.exceptions import EXCEPTIONS_MAX
+from positions.periods.sources import REMARKS_MAX
 from tests import pipeline
 from tests.functional.test_analysis_api import ask, deposit, instrument, price, rate, settings, traded
 from tests.pipeline import NOW, day, transaction
@@ -284,3 +285,17 @@ def test_a_missing_price_is_remarked_on_and_no_figure_guessed_until_it_arrives(c
 @pytest.mark.parametrize("path", OF_AMOUNTS)
 def test_what_was_booked_at_amounts_needs_no_price(client, unpriced, path):
     assert ask(client, path, **OF_PERIOD)["remarks"] == []
+
+
+def test_what_is_missing_is_told_before_what_is_doubtful(client):
+    """As many holdings as there is room for at the prices of their own trades, and one that came without any price."""
+    bought = [traded("BUY", "2025-01-02", f"OWN{number:03d}", 1, 10) for number in range(REMARKS_MAX)]
+    came = transaction("TRANSFER_IN", security_id="ZZZ", quantity=D(1), gross_transaction_amount=D(9))
+    pipeline.record(*bought, came, submitted_by="owner")
+    pipeline.calculate("P1")
+
+    answer = ask(client, "allocation", as_of="2025-01-15")
+
+    assert answer["remarks"][0] == {"code": "MISSING_PRICE", "security_id": "ZZZ"}
+    assert len(answer["remarks"]) == REMARKS_MAX
+    assert answer["more_remarks"] is True

@@ -328,3 +328,14 @@ def test_what_is_known_is_settled_once_and_before_the_snapshot(client, rich):
 
     assert len(looks) == len(snapshots) == 1
     assert looks < snapshots
+
+
+def test_a_portfolio_that_has_no_base_currency_yet_does_not_take_the_groups(client, rich):
+    """P9 is provisional and not calculated: until it is, nobody knows its base currency."""
+    pipeline.record(money("DEPOSIT", "P9", "2025-01-10", 500), submitted_by="owner")
+
+    answer = together(client, "P9", "P2")
+
+    assert answer["base_currency"] == "USD"
+    assert answer["pending"] is not None
+    assert answer["time_weighted_return"] == "0"

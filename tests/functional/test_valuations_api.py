@@ -76,6 +76,8 @@ def test_days_are_told_in_the_words_of_the_contract(client):
         "pending": None,
         "remarks": [],
         "exceptions": [],
+        "more_exceptions": False,
+        "more_remarks": False,
         "results": [
             {
                 "date": "2025-01-10",
@@ -172,7 +174,16 @@ def test_pages_follow_one_another_and_cost_the_same(client, ordering):
 
 @pytest.mark.usefixtures("valued")
 @pytest.mark.parametrize(
-    "query", ["start=soon", "end=2025-02-30", "as_of=2025-01-01", "ordering=value", "page_size=0", "cursor=x"]
+    "query",
+    [
+        "start=soon",
+        "start=2025-02-02&end=2025-02-01",
+        "end=2025-02-30",
+        "as_of=2025-01-01",
+        "ordering=value",
+        "page_size=0",
+        "cursor=x",
+    ],
 )
 def test_what_cannot_be_answered_is_refused(client, query):
     assert client.get(f"{PATH}?{query}").status_code == 422

@@ -111,6 +111,24 @@ def test_wrong_lines_are_named_with_their_field_and_the_others_go_on(tmp_path, s
     assert prices_on_topic(security_id) == [("2025-01-14", D("10.5"), 1)]
 
 
+def test_every_line_of_a_file_is_counted_also_one_without_a_close(tmp_path, security_id):
+    closes = ["10.5", "null", "-1", "", "NaN", "0"]
+    path = file(tmp_path, "Date,Open,Close\n" + "".join(f"2025-01-{13 + n},1,{c}\n" for n, c in enumerate(closes)))
+
+    out, err = load("load_prices", path, "--security-id", security_id, "--currency", "USD")
+
+    assert "2 accepted, 1 refused, 3 passed over: no close; " in out
+    assert err == f"line 4 ({security_id} 2025-01-15): price: must not be negative\n"
+    assert prices_on_topic(security_id) == [("2025-01-13", D("10.5"), 1), ("2025-01-18", D(0), 1)]
+
+
+def test_a_file_without_any_close_says_what_it_passed_over_before_it_fails(tmp_path):
+    path, out = file(tmp_path, "Date,Close\n2025-01-14,null\n2025-01-15,null\n"), StringIO()
+    with pytest.raises(CommandError, match="nothing was accepted"):
+        call_command("load_prices", str(path), "--security-id", "A", "--currency", "USD", stdout=out)
+    assert "0 accepted, 0 refused, 2 passed over: no close; " in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

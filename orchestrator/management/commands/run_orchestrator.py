@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.relay import TOPICS, Orchestrator, step_interval_s
+from orchestrator.relay import TOPICS, Orchestrator
 from portfolio.streaming.commands import ConsumerCommand
 from portfolio.streaming.worker import Handled, Periodic, Received
 
@@ -20,12 +20,17 @@ class Command(ConsumerCommand):
     # A done may bring hundreds of interests, and all of a batch are written in one transaction.
     batch_records_max = 2000
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._orchestrator = Orchestrator()
+    _orchestrator: Orchestrator
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._orchestrator = Orchestrator(once=options["once"])
+        super().handle(*args, **options)
 
     def handle_batch(self, received: Sequence[Received]) -> Handled:
         return self._orchestrator.relay(received, now=datetime.datetime.now(datetime.UTC))
 
     def periodic(self) -> Periodic:
-        return Periodic(step_interval_s(), lambda: self._orchestrator.step(now=datetime.datetime.now(datetime.UTC)))
+        orchestrator = self._orchestrator
+        return Periodic(
+            orchestrator.step_interval_s(), lambda: orchestrator.step(now=datetime.datetime.now(datetime.UTC))
+        )

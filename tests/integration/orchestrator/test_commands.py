@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from portfolio.models import PortfolioChange
 from portfolio.streaming.broker import Outgoing
 from portfolio.streaming.kafka import KafkaConsumer, KafkaProducer
-from portfolio.streaming.messages import Message, PositionCalculation, decode, encode
+from portfolio.streaming.messages import Message, PositionCalculation, ValuationCalculation, decode, encode
 from tests.integration.orchestrator.world import book, calculated, calculation
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,14 +27,25 @@ def publish(*messages: Message) -> None:
 
 
 def dispatched(portfolio_id: str) -> list[PositionCalculation]:
-    """Every dispatch of the portfolio that the topic holds."""
-    with KafkaConsumer([PositionCalculation.TOPIC], "a_test", on_assigned=ignore, on_revoked=ignore) as consumer:
+    """Every dispatch of the portfolio's positions that the topic holds."""
+    found = on_topic(PositionCalculation.TOPIC, portfolio_id)
+    return [one for one in found if isinstance(one, PositionCalculation)]
+
+
+def valuations_dispatched(portfolio_id: str) -> list[ValuationCalculation]:
+    """Every dispatch of the portfolio's valuations that the topic holds."""
+    found = on_topic(ValuationCalculation.TOPIC, portfolio_id)
+    return [one for one in found if isinstance(one, ValuationCalculation)]
+
+
+def on_topic(topic: str, portfolio_id: str) -> list[Message]:
+    with KafkaConsumer([topic], "a_test", on_assigned=ignore, on_revoked=ignore) as consumer:
         found = []
         while not (consumer.assignment() and consumer.at_end()):
             found += [
                 decode(record.topic, record.value or b"") for record in consumer.poll(records_max=100, timeout_s=0.2)
             ]
-    return [one for one in found if isinstance(one, PositionCalculation) and one.portfolio_id == portfolio_id]
+    return [one for one in found if one.key == portfolio_id]
 
 
 def ignore(_partitions: object) -> None:
@@ -49,6 +60,16 @@ def test_the_orchestrator_passes_the_baton_over_kafka():
     call_command("run_orchestrator", once=True)
     row = calculation("BATON1")
     assert (row.done_seq, row.pending) == (1, False)
+
+
+def test_a_run_that_ends_leaves_no_values_behind_for_a_quiet_moment(settings):
+    settings.VALUATIONS_QUIET_S = 60.0
+    publish(book("BATON6"))
+    call_command("run_orchestrator", once=True)
+    (asked,) = dispatched("BATON6")
+    publish(calculated(asked))
+    call_command("run_orchestrator", once=True)
+    assert [one.requested_seq for one in valuations_dispatched("BATON6")] == [1]
 
 
 def test_the_orchestrator_sweeps_where_no_message_came():

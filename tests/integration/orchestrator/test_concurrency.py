@@ -119,7 +119,8 @@ def test_an_interest_and_the_news_of_it_recorded_at_once_find_each_other(first):
             share_round()
             holds.set()
             until_somebody_waits_for_a_lock()
-            return [one for one in advance(messages=[answer], now=NOON) if isinstance(one, PositionCalculation)]
+            out = advance(messages=[answer], quiet_s=0.0, now=NOON)
+            return [one for one in out if isinstance(one, PositionCalculation)]
 
     def market() -> list[PositionCalculation]:
         if first == "interests":

@@ -172,7 +172,8 @@ class House:
         if not portfolio_id:
             return all_swept(seconds=self.clock_s).calculations
         with transaction.atomic():
-            return dispatch_values(portfolio_ids=[portfolio_id], now=at(self.clock_s))
+            quiet_s = settings.VALUATIONS_QUIET_S
+            return dispatch_values(portfolio_ids=[portfolio_id], quiet_s=quiet_s, now=at(self.clock_s))
 
     def deliver(self, *messages: Message) -> None:
         """To whom they are addressed; the orchestrator takes its ones as one batch."""

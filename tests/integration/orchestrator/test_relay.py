@@ -6,14 +6,33 @@ from collections.abc import Sequence
 from functools import partial
 
 import pytest
+from django.db import transaction
 
-from orchestrator.relay import TOPICS, Orchestrator, step_interval_s
+from orchestrator.relay import TOPICS, Orchestrator
 from orchestrator.sweep import sweep
 from portfolio.streaming.broker import TopicPartition
 from portfolio.streaming.memory import MemoryBroker
-from portfolio.streaming.messages import Message, PositionCalculation, ValuationCalculation, decode, encode
+from portfolio.streaming.messages import (
+    Message,
+    PositionCalculation,
+    PositionCalculationDone,
+    ValuationCalculation,
+    decode,
+    encode,
+)
 from portfolio.streaming.worker import Handled, Outcome, Pace, Periodic, Received, Until, Worker
-from tests.integration.orchestrator.world import EUR, at, book, book_many, calculated, calculation, rate, settled
+from tests.integration.orchestrator.world import (
+    EUR,
+    at,
+    book,
+    book_many,
+    calculated,
+    calculation,
+    rate,
+    settled,
+    told,
+    valuation,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OUT = TopicPartition(PositionCalculation.TOPIC, 0)
@@ -29,9 +48,15 @@ def publish(broker: MemoryBroker, *messages: Message, **headers: str) -> None:
         broker.append(message.TOPIC, message.key.encode(), encode(message), headers=headers)
 
 
-def run(broker: MemoryBroker, *, stepping: Orchestrator | None = None, seconds: float = 0) -> Outcome:
+def run(
+    broker: MemoryBroker,
+    *,
+    relaying: Orchestrator | None = None,
+    stepping: Orchestrator | None = None,
+    seconds: float = 0,
+) -> Outcome:
     """A worker takes what the topics hold; with `stepping` it does what is to be done between records, too."""
-    orchestrator = stepping or Orchestrator()
+    orchestrator = stepping or relaying or Orchestrator()
 
     def handle(received: Sequence[Received]) -> Handled:
         return orchestrator.relay(received, now=at(seconds))
@@ -54,6 +79,13 @@ def run(broker: MemoryBroker, *, stepping: Orchestrator | None = None, seconds: 
 def dispatched(broker: MemoryBroker) -> list[PositionCalculation]:
     found = [decode(OUT.topic, record.value or b"") for record in broker.records[OUT]]
     return [message for message in found if isinstance(message, PositionCalculation)]
+
+
+def stepped(orchestrator: Orchestrator, *, seconds: float) -> list[str]:
+    """The portfolios of which a step dispatches something."""
+    with transaction.atomic():
+        publications = orchestrator.step(now=at(seconds)).publications
+    return [publication.message.key for publication in publications]
 
 
 def test_the_baton_goes_round(broker):
@@ -124,8 +156,32 @@ def test_values_go_when_their_positions_have_stood_still_without_waiting_for_a_s
 
 def test_steps_come_several_times_in_a_quiet_moment_and_as_often_as_sweeps(settings):
     settings.SWEEP_INTERVAL_S = 5.0
-    for settings.VALUATIONS_QUIET_S, interval_s in [(2.0, 0.5), (60.0, 5.0), (0.0, 5.0)]:
-        assert step_interval_s() == interval_s
+    for settings.VALUATIONS_QUIET_S, interval_s in [(2.0, 0.5), (60.0, 5.0), (0.0, 5.0), (0.001, 0.05)]:
+        assert Orchestrator().step_interval_s() == interval_s
+    settings.VALUATIONS_QUIET_S = 2.0
+    assert Orchestrator(once=True).step_interval_s() == 5.0, "nothing is waited for"
+
+
+def test_the_first_so_many_whose_quiet_moment_is_over_go_and_the_rest_with_the_next_step(broker, monkeypatch, settings):
+    settings.VALUATIONS_QUIET_S, settings.SWEEP_INTERVAL_S = 2.0, 3600.0
+    monkeypatch.setattr("orchestrator.relay.PORTFOLIOS_MAX", 2)
+    orchestrator = Orchestrator()
+    assert stepped(orchestrator, seconds=0) == []
+    told(*book_many(["P1", "P2", "P3"]))
+    publish(broker, *(PositionCalculationDone(portfolio_id=p, computed_seq=1) for p in ("P3", "P1", "P2")))
+    run(broker, relaying=orchestrator, seconds=1)
+    assert [stepped(orchestrator, seconds=3), stepped(orchestrator, seconds=3)] == [["P1", "P3"], ["P2"]]
+
+
+def test_a_run_that_ends_sweeps_once_more_however_short_it_was(broker, settings):
+    settings.VALUATIONS_QUIET_S, settings.SWEEP_INTERVAL_S = 60.0, 3600.0
+    orchestrator = Orchestrator(once=True)
+    assert stepped(orchestrator, seconds=0) == []
+    told(book("P1"))
+    told(PositionCalculationDone(portfolio_id="P1", computed_seq=1))
+    assert valuation("P1").state == "IDLE", "it waits, and another process knows until when"
+    book("P2")
+    assert stepped(orchestrator, seconds=1) == ["P2", "P1"]
 
 
 def test_a_record_that_cannot_be_kept_holds_up_no_other(broker):

@@ -147,8 +147,7 @@ def test_positions_that_have_failed_are_not_waited_for():
     settled("P1", AAPL)
     (asked,) = told(book("P1"))
     assert valuations_told(price("AAPL")) == []
-    told(failed(asked))
-    (values,) = swept_valuations(seconds=0.1)
+    (values,) = valuations_told(failed(asked))
     assert (values.requested_seq, values.requested_market_seq) == (1, 1)
     all_told(valued(values))
     (at_once,) = valuations_told(price("AAPL"))
@@ -161,7 +160,7 @@ def test_values_wait_until_positions_have_stood_still(settings):
     assert valuations_told(calculated(asked), seconds=1) == []
     assert swept_valuations(seconds=2.9) == []
     with transaction.atomic():
-        (values,) = dispatch_values(portfolio_ids=["P1", "P2"], now=at(3))
+        (values,) = dispatch_values(portfolio_ids=["P1", "P2"], quiet_s=2.0, now=at(3))
     assert isinstance(values, ValuationCalculation)
     all_told(valued(values), seconds=3)
     (asked,) = told(book("P1"), seconds=4)
@@ -209,8 +208,7 @@ def test_values_that_await_positions_which_fail_are_not_made_over_and_over(setti
     (values,) = valuations_told(price("AAPL"))
     rate("EUR", "USD")
     (positions,) = told(valued(values, to_follow=2))
-    told(failed(positions))
-    (again,) = swept_valuations(seconds=1)
+    (again,) = valuations_told(failed(positions), seconds=1)
     assert all_told(valued(again, to_follow=2), seconds=2) == []
     assert swept_valuations(seconds=30) == []
     assert swept_valuations(seconds=31) == [again], "as often as what nobody answers"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from django.conf import settings
 from django.db import transaction
 
 from orchestrator.models import Calculation, Interest
@@ -100,7 +101,7 @@ def market_seq() -> int:
 def all_told(*messages: Message, seconds: float = 0) -> list[Dispatch]:
     """The orchestrator takes in the messages as one batch; what it dispatches."""
     with transaction.atomic():
-        return advance(messages=messages, now=at(seconds))
+        return advance(messages=messages, quiet_s=settings.VALUATIONS_QUIET_S, now=at(seconds))
 
 
 def told(*messages: Message, seconds: float = 0) -> list[PositionCalculation]:
@@ -115,7 +116,8 @@ def valuations_told(*messages: Message, seconds: float = 0) -> list[ValuationCal
 
 def all_swept(seconds: float = 0, after: str = "", portfolios_max: int = PORTFOLIOS_MAX) -> Swept:
     with transaction.atomic():
-        return sweep(after=after, now=at(seconds), portfolios_max=portfolios_max)
+        quiet_s = settings.VALUATIONS_QUIET_S
+        return sweep(after=after, quiet_s=quiet_s, now=at(seconds), portfolios_max=portfolios_max)
 
 
 class SweptPositions(NamedTuple):

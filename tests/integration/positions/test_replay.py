@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import random
 from decimal import Decimal
 from typing import Any
@@ -18,15 +19,18 @@ from portfolio.streaming.messages import (
     PositionCalculation,
     RawInstrument,
     RawPortfolio,
+    RawPrice,
     RawRate,
     SubmittedInstrument,
     SubmittedPortfolio,
+    SubmittedPrice,
     SubmittedRate,
     SubmittedTransaction,
 )
 from positions import operations
 from positions.calculating import writing
-from positions.models import CashMovement, Lot, PortfolioState, Position, PositionChange, PositionDay
+from positions.engine.rates import RateTable
+from positions.models import CashMovement, DailyValuation, Lot, PortfolioState, Position, PositionChange, PositionDay
 from positions.operations import calculate_positions
 from positions.queries import pending_of
 from tests import pipeline
@@ -362,6 +366,98 @@ def test_a_rate_of_the_day_of_an_acquisition_is_not_missed():
     pipeline.calculate("P1")
 
     assert Position.objects.get(security_id="BBB").cost_basis_base == D(130)
+
+
+# --- mistyped years -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def days_asked(monkeypatch) -> set[datetime.date]:
+    """The days of which a market rate was asked for."""
+    days: set[datetime.date] = set()
+    original = RateTable.market
+
+    def noting(table, from_currency, to_currency, day):
+        days.add(day)
+        return original(table, from_currency, to_currency, day)
+
+    monkeypatch.setattr(RateTable, "market", noting)
+    return days
+
+
+@pytest.mark.parametrize("year", ["0001-01-01", "0002-01-01", "1990-01-01"])
+def test_a_rate_that_counts_for_centuries_is_looked_at_on_days_with_entries_alone(year, days_asked, however_much):
+    settle()
+    pipeline.record_reference(rate("2025-01-08", "1.2"))
+    entry_days = {pipeline.day("2025-01-06"), pipeline.day("2025-01-08")}
+    pipeline.record(*[bought("BBB", str(day), currency="EUR", transaction_id=f"B{day}") for day in entry_days])
+    pipeline.calculate("P1")
+    assert Position.objects.get(security_id="BBB").unrated_lots == 1
+    days_asked.clear()
+
+    pipeline.record_reference(rate(year, "1.1"))
+    pipeline.calculate("P1")
+
+    # 70 EUR each: at 1.1 on the 6th, at 1.2 on the 8th.
+    position = Position.objects.get(security_id="BBB")
+    assert (position.unrated_lots, position.cost_basis_base) == (0, D(77) + D(84))
+    assert days_asked <= entry_days
+
+
+def test_a_quote_that_counts_in_two_stretches_passes_over_the_entries_between_them(days_asked, anew):
+    settle()
+    pipeline.record_reference(rate("2025-01-07", "1.2"))
+    in_euro = [bought("BBB", f"2025-01-{day:02d}", currency="EUR", transaction_id=f"B{day}") for day in (6, 7, 9)]
+    pipeline.record(*in_euro, *[bought(name, "2025-01-07") for name in ("AAA", "DDD", "EEE", "FFF", "GGG")])
+    pipeline.calculate("P1")
+    anew.clear()
+    movements = ids_of(CashMovement)
+
+    pipeline.record_reference(rate("0001-01-01", "1.1"), rate("2025-01-09", "1.3"))
+    pipeline.calculate("P1")
+
+    assert anew == []
+    # 70 EUR each: at 1.1, 1.2 and 1.3.
+    assert Position.objects.get(security_id="BBB").cost_basis_base == D(77) + D(84) + D(91)
+    healed = CashMovement.objects.exclude(id__in=movements)
+    assert {row.transaction_id for row in healed} == {"B6", "B9"}
+
+
+def test_a_rate_of_the_last_day_there_is_concerns_the_entries_of_that_day(however_much):
+    settle()
+    pipeline.record(bought("AAA", "2025-01-06"), bought("BBB", "9999-12-31", currency="EUR"))
+    pipeline.calculate("P1")
+    assert Position.objects.get(security_id="BBB").unrated_lots == 1
+
+    pipeline.record_reference(rate("9999-12-31", "1.1"))
+    pipeline.calculate("P1")
+
+    position = Position.objects.get(security_id="BBB")
+    assert (position.unrated_lots, position.cost_basis_base) == (0, D(77))
+
+
+def test_rates_and_prices_of_the_first_and_the_last_day_there_is_are_valued_with():
+    settle()
+    pipeline.record(bought("BBB", "2025-01-06", currency="EUR", quantity=D(10), price=D(7)))
+    pipeline.calculate("P1")
+    pipeline.value("P1")
+
+    pipeline.record_reference(
+        *[rate(day, value) for day, value in (("0001-01-01", "1.1"), ("2025-01-08", "1.2"), ("9999-12-31", "9"))],
+        *[price(day, value) for day, value in (("0001-01-01", "5"), ("2025-01-08", "8"), ("9999-12-31", "9"))],
+    )
+    pipeline.calculate("P1")
+    pipeline.value("P1")
+
+    # 10 x its own trade's price of 7, later than that of year 1, x 1.1; from the 8th on 10 x 8 x 1.2.
+    days = DailyValuation.objects.filter(portfolio_id="P1").order_by("valuation_date")
+    assert [row.securities for row in days if row.valuation_date >= pipeline.day("2025-01-06")][:3] == [77, 77, 96]
+    assert (days[0].valuation_date, days[len(days) - 1].securities) == (pipeline.day("2025-01-05"), 96)
+
+
+def price(day: str, value: str) -> RawPrice:
+    quote = SubmittedPrice(security_id="BBB", price_date=pipeline.day(day), price=D(value), currency="EUR", version=1)
+    return RawPrice(market_price=quote)
 
 
 def is_pending() -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.db import transaction as db_transaction
@@ -35,14 +34,9 @@ D = Decimal
 NOW = datetime.datetime(2025, 1, 20, 12, tzinfo=datetime.UTC)
 
 
-@pytest.fixture(autouse=True)
-def _no_quiet_moment(settings: Any) -> None:
-    settings.VALUATIONS_QUIET_S = 0.0
-
-
 def told(*messages: Message, now: datetime.datetime = NOW) -> list[PositionCalculation | ValuationCalculation]:
     with db_transaction.atomic():
-        return advance(messages=messages, now=now)
+        return advance(messages=messages, quiet_s=0.0, now=now)
 
 
 def calculated(asked: Iterable[PositionCalculation | ValuationCalculation]) -> list[Message]:

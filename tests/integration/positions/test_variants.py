@@ -24,10 +24,10 @@ from portfolio.streaming.messages import (
     SubmittedPrice,
     SubmittedRate,
 )
-from positions.api.serializers import DISPOSAL_ORDER, LOT_ORDER, DisposalSerializer, LotSerializer
+from positions.api.serializers import DisposalSerializer, LotSerializer
 from positions.calculating.market import market
 from positions.figures import disposal_answer, exception_answer, lots_answer, portfolio_answer
-from positions.models import BookingException, Disposal, Lot
+from positions.models import DISPOSAL_ORDER, LOT_ORDER, BookingException, Disposal, Lot
 from positions.queries import snapshot_of, state_of
 from positions.variants.believed import forget_tables
 from positions.variants.booked import Asked, Variant, book_variant, forget_variants, variant_of

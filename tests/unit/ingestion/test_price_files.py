@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from ingestion.lines import PassedOver
 from ingestion.price_files import PriceFile
 from ingestion.splits import NotASplit, Split, Splits, day_of, ratio_of, split_of, splits_of_file
 from portfolio.validation import Refused
@@ -35,7 +36,8 @@ def texts(text):
 
 def records(text, close="Close", splits=None, **defaults):
     lines = PriceFile(defaults, close, splits or Splits()).lines(texts(text))
-    return [(n, one.problems if isinstance(one, Refused) else json.loads(one)) for n, one in lines]
+    told = [(n, one) for n, one in lines if not isinstance(one, PassedOver)]
+    return [(n, one.problems if isinstance(one, Refused) else json.loads(one)) for n, one in told]
 
 
 def prices(text, **options):
@@ -65,7 +67,13 @@ def test_another_column_may_be_the_close():
 
 @pytest.mark.parametrize("nothing", ["", "null", "NaN", "n/a", "-"])
 def test_a_day_without_a_quote_is_no_record(nothing):
-    assert prices(f"Date,Close\n2025-01-14,{nothing}\n2025-01-15,237.87\n", **APPLE) == ["237.87"]
+    text = f"Date,Close\n2025-01-14,{nothing}\n2025-01-15,237.87\n"
+    assert prices(text, **APPLE) == ["237.87"]
+    assert next(PriceFile(APPLE).lines(texts(text))) == (2, PassedOver("no close"))
+
+
+def test_a_price_of_nought_is_a_price():
+    assert prices("Date,Close\n2025-01-14,0\n2025-01-15,0.00\n", **APPLE) == ["0", "0.00"]
 
 
 def test_daily_quotes_do_not_say_whose_they_are():

@@ -109,6 +109,26 @@ def test_a_period_must_not_end_before_it_starts():
 
 
 @pytest.mark.parametrize(
+    ("start", "end", "field"),
+    [
+        ("0001-01-01", "2024-01-31", "start"),
+        ("2024-01-01", "9999-12-31", "end"),
+        ("1900-01-01", "2024-01-31", "start"),
+    ],
+)
+def test_a_period_of_more_than_a_hundred_years_or_beyond_the_calendar_is_refused(start, end, field):
+    with pytest.raises(Refused) as refusal:
+        asked(BUY, start=start, end=end)
+    assert [(problem.field, problem.code) for problem in refusal.value.problems] == [(field, "out_of_range")]
+
+
+def test_a_first_transaction_too_long_before_the_end_of_the_period_is_named():
+    with pytest.raises(Refused) as refusal:
+        asked(BUY, {**BUY, "transaction_id": "OLD", "transaction_date": "0025-01-02"}, start="2024-01-01")
+    assert [problem.field for problem in refusal.value.problems] == ["transactions.1.transaction_date"]
+
+
+@pytest.mark.parametrize(
     ("request_", "field"),
     [
         ({"transactions": []}, "portfolio"),
