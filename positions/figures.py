@@ -104,6 +104,8 @@ def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
     cash_base = total(base for _, base in balances)
     value = securities_base + cash_base
     missing = next((v.missing for _, v in valued if v.market_value_base.is_nan()), "MISSING_FX_RATE")
+    # A lot may have cost nobody knows how much in base, and be worth a known amount all the same.
+    no_gain = next((v.missing for _, v in valued if v.unrealized_gain_base.is_nan()), "MISSING_FX_RATE")
     return {
         "positions": [
             _position_answer(held, valuation, value, missing, provisional=held.key.security_id in snapshot.provisional)
@@ -117,7 +119,7 @@ def _portfolio_answer(snapshot: Snapshot, *, closed: bool) -> dict[str, Any]:
             "cash": figure(cash_base),
             "cost_basis": figure(total(_cost_basis_base(held) for held in securities)),
             "realized_gain": figure(total(held.realized_gain_base for held in securities)),
-            "unrealized_gain": figure(total(v.unrealized_gain_base for _, v in valued), missing),
+            "unrealized_gain": figure(total(v.unrealized_gain_base for _, v in valued), no_gain),
             "income": figure(total(held.income_base for held in snapshot.holdings)),
             "fees": figure(total(held.fees_base for held in snapshot.holdings)),
             "taxes": figure(total(held.taxes_base for held in snapshot.holdings)),

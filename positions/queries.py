@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,7 @@ from positions.engine.entry import InstrumentTerms
 from positions.engine.holdings import Holding, Kind
 from positions.engine.valuation import MarketPrice
 from positions.figures import Snapshot, provisional_ones
-from positions.models import BookingException, PortfolioState
+from positions.models import PortfolioState
 from positions.standing import told_state
 from transactions.queries import first_recorded_after
 
@@ -105,16 +105,6 @@ def snapshot_of(*, state: PortfolioState, as_of: datetime.date, market_seq: int 
         provisional=provisional_ones(securities, instruments, portfolio_unknown=state.provisional),
         provisional_portfolio=state.provisional,
     )
-
-
-def exceptions_of(
-    *, portfolio_id: str, until: datetime.date, securities: Collection[str] | None = None, count: int | None = None
-) -> Sequence[BookingException]:
-    """The open exceptions of transactions up to a day, of all securities or of these; all of them, or the first."""
-    rows = BookingException.objects.filter(portfolio_id=portfolio_id, transaction_date__lte=until)
-    if securities is not None:
-        rows = rows.filter(security_id__in=list(securities))
-    return list(rows.order_by("transaction_date", "transaction_id", "code")[:count])
 
 
 _HELD = ", ".join(("h.kind", "h.security_id", *(f"h.{name}" for name in FIGURES), "h.flags"))

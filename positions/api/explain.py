@@ -43,7 +43,8 @@ class Explanation(APIView):
     named) they are its holdings, in base, each with the address of its own explanation.
 
     The latest parts are listed. Those before are one part with their sum, so that the parts always add up to the
-    figure; `next` is the address of the explanation as of the last day that is left out, which lists them.
+    figure; `next` is the address of the explanation as of the last day that is left out, which lists them. Of a day
+    with more parts than are listed the latest are listed and the rest stays one part; `next` is as of the day before.
     """
 
     @extend_schema(

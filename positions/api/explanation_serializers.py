@@ -121,8 +121,9 @@ class ExplanationSerializer(serializers.Serializer[Any]):
     parts_left_out = serializers.IntegerField()
     next = serializers.URLField(
         allow_null=True,
-        help_text="the explanation as of the last day that is left out, which lists the parts before these; null of"
-        " lots, and where nothing is left out",
+        help_text="the explanation as of the last day that is left out, which lists the parts before these; of a day"
+        " with more parts than are listed the rest stays one part, and this is as of the day before it; null of lots,"
+        " and where no earlier day is left out",
     )
     parts = ExplanationPartSerializer(many=True)
     price = PriceUsedSerializer(allow_null=True, help_text="what lots are valued at")

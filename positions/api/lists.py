@@ -15,11 +15,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portfolio.pagination import KeysetPagination, Orderings
-from positions.api.serializers import DISPOSAL_ORDER, LOT_ORDER, DisposalSerializer, LotSerializer
-from positions.api.unchanged import unless_unchanged
+from positions.api.serializers import DisposalSerializer, LotSerializer
+from positions.api.unchanged import unless_lots_unchanged, unless_unchanged
 from positions.engine.holdings import Kind
 from positions.figures import disposal_answer, lot_answer
-from positions.models import Disposal, Lot
+from positions.models import DISPOSAL_ORDER, LOT_ORDER, Disposal, Lot
 from positions.variants.asked import VARIANT, reading, variant_query
 from positions.variants.booked import Variant
 from positions.variants.pages import BookedPages, Row, say_what_was_used
@@ -84,7 +84,7 @@ class LotList(VariantList):
     lots = True
 
     @extend_schema(parameters=[*VARIANT])
-    @unless_unchanged
+    @unless_lots_unchanged
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().get(request, *args, **kwargs)
 

@@ -18,17 +18,12 @@ from portfolio.dates import current_day
 from portfolio.problems import TooLarge, Unknown
 from portfolio.rendering import QUICK_RENDERERS
 from positions.api.position_serializers import PortfolioPositionsSerializer, PositionDetailSerializer
-from positions.api.serializers import (
-    DISPOSAL_ORDER,
-    LOT_ORDER,
-    DisposalSerializer,
-    LotSerializer,
-)
-from positions.api.unchanged import unless_unchanged
+from positions.api.serializers import DisposalSerializer, LotSerializer
+from positions.api.unchanged import unless_lots_unchanged, unless_unchanged
 from positions.engine.holdings import HoldingKey, Kind
 from positions.evaluation import evaluate
 from positions.figures import day_answer, disposal_answer, lot_answer
-from positions.models import Disposal, Lot, PositionDay
+from positions.models import DISPOSAL_ORDER, LOT_ORDER, Disposal, Lot, PositionDay
 from positions.periods.holdings import position_answer, positions_answer
 from positions.variants.apart import apart
 from positions.variants.asked import VARIANT, Reading, VariantQuery, reading, variant_query
@@ -63,7 +58,7 @@ class PositionDetail(APIView):
     """One position of a portfolio: valued, with its history, its open lots and what was disposed of."""
 
     @extend_schema(operation_id="position", parameters=[*VARIANT], responses=PositionDetailSerializer)
-    @unless_unchanged
+    @unless_lots_unchanged
     def get(self, request: Request, portfolio_id: str, security_id: str) -> Response:
         asked = variant_query(request)
         with reading(request, portfolio_id, asked, lots=True, every_day=True) as found:

@@ -10,9 +10,6 @@ from rest_framework import serializers
 from positions.analytics.unavailable import DETAILS
 from positions.figures import figure
 
-LOT_ORDER = ("security_id", "acquisition_date", "acquisition_time_us", "opening_transaction_id", "id")
-DISPOSAL_ORDER = ("disposal_date", "closing_transaction_id", "security_id", "piece", "id")
-
 _UNAVAILABLE = {
     "type": "object",
     "properties": {"unavailable": {"type": "string", "enum": [*DETAILS]}, "detail": {"type": "string"}},

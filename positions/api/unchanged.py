@@ -3,7 +3,8 @@
 What the rows say of a portfolio changes only with its ledger, with a calculation of it, with its attributes, with the
 market, or with the day; the counters and moments of these are in one row of one query, so that nothing needs to be
 computed to find that nothing has changed. The tags are weak: `known_at` says in each answer up to when it is true, and
-an unchanged one is true for longer. Variants are booked from other portfolios' ledgers too, and have none.
+an unchanged one is true for longer. Variants, and the open lots of an earlier day, are booked from other portfolios'
+ledgers too, and have none.
 """
 
 from __future__ import annotations
@@ -25,10 +26,25 @@ M = TypeVar("M", bound=Callable[..., Any])
 
 BOOKED_ANEW = frozenset({"known_at", "cost_method"})
 """Parameters whose answers rest on more than the rows of the portfolio."""
+LOTS_BOOKED_ANEW = BOOKED_ANEW | {"as_of"}
+"""The same of answers with open lots: the rows hold those of after the last entry alone."""
 
 
 def unless_unchanged(method: M) -> M:
     """For the `get` of a view of one portfolio: 304 where If-None-Match names the answer as it stands."""
+    return _conditional(method, BOOKED_ANEW)
+
+
+def unless_lots_unchanged(method: M) -> M:
+    """As `unless_unchanged`, for a view that tells open lots."""
+    return _conditional(method, LOTS_BOOKED_ANEW)
+
+
+def _conditional(method: M, booked_anew: frozenset[str]) -> M:
+    """The method, answering 304; what asks for one of these parameters has no tag."""
+
+    def tag(request: Request, portfolio_id: str, **_: str) -> str | None:
+        return entity_tag(request, portfolio_id, booked_anew)
 
     def with_cache_control(view: Callable[..., Any]) -> Callable[..., Any]:
         def answer(request: Request, *args: Any, **kwargs: Any) -> Any:
@@ -39,14 +55,16 @@ def unless_unchanged(method: M) -> M:
 
         return answer
 
-    decorated: M = method_decorator([with_cache_control, condition(etag_func=entity_tag)])(method)
+    decorated: M = method_decorator([with_cache_control, condition(etag_func=tag)])(method)
     return decorated
 
 
-def entity_tag(request: Request, portfolio_id: str, **_: str) -> str | None:
-    """The tag of the answer to this request as it stands now. Raises portfolio.problems.Unknown."""
+def entity_tag(request: Request, portfolio_id: str, booked_anew: frozenset[str]) -> str | None:
+    """The tag of the answer to this request as it stands now; none where one of the parameters `booked_anew` is asked.
+    Raises portfolio.problems.Unknown.
+    """
     standing = visible_standing(request.user, portfolio_id)
-    if not BOOKED_ANEW.isdisjoint(request.query_params) or request.accepted_renderer.format != "json":
+    if not booked_anew.isdisjoint(request.query_params) or request.accepted_renderer.format != "json":
         return None
     asked = (request.get_full_path(), settings.SPECTACULAR_SETTINGS["VERSION"])
     today = current_day()

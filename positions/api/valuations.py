@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from operator import attrgetter
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,7 +19,7 @@ from positions.analytics.days import Day
 from positions.api.frame_serializers import DaysRemarkSerializer, FrameSerializer
 from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
-from positions.figures import Figure, figure
+from positions.figures import figure
 from positions.periods.days import stored_days
 from positions.periods.frames import framed
 from positions.periods.sources import Sources
@@ -28,6 +29,7 @@ from positions.variants.asked import reading, refuse_unknown
 from positions.variants.pages import BookedPages, Row
 
 FIGURES = ("value", "securities", "cash", "inflow", "outflow", "income", "fees", "taxes")
+_figures_of = attrgetter(*FIGURES)
 
 
 class ValuationSerializer(serializers.Serializer[Any]):
@@ -108,11 +110,9 @@ class ValuationList(APIView):
 
 def day_answer(day: Day) -> dict[str, Any]:
     """A day of the contract; a figure that is not known says why."""
-    return {"date": day.date, **{name: _figure(day, name) for name in FIGURES}, "flags": sorted(day.flags)}
-
-
-def _figure(day: Day, name: str) -> Figure | None:
-    return figure(getattr(day, name), day.missing or "MISSING_FX_RATE")
+    missing = day.missing or "MISSING_FX_RATE"
+    figures = {name: figure(number, missing) for name, number in zip(FIGURES, _figures_of(day), strict=True)}
+    return {"date": day.date, **figures, "flags": sorted(day.flags)}
 
 
 def _dates(found: ValuedDays, start: datetime.date | None, end: datetime.date) -> list[datetime.date]:

@@ -1,6 +1,7 @@
 """Open exceptions with the money they affect: the gross amount of the transaction that was left out or differs.
 
-The rows of exceptions name transactions; their money is read from the ledger beside those that are told.
+The rows of exceptions name transactions; their money is read from the ledger beside those that are told. The ledger may
+have grown since the rows were calculated: it is read as they know it, so that no answer mixes two calculations.
 """
 
 from __future__ import annotations
@@ -15,13 +16,12 @@ from django.db import connection
 from portfolio.money import exact
 from positions.calculating.market import market
 from positions.calculating.terms import terms_of
-from positions.engine.entry import enrich
+from positions.engine.entry import Entry, enrich
 from positions.figures import exception_answer, figure, money_affected
 from positions.models import BookingException, PortfolioState
-from positions.queries import exceptions_of
 from positions.variants.asked import Reading
 from transactions.entries import effective
-from transactions.excerpts import ledgers_of
+from transactions.excerpts import versions_until
 
 EXCEPTIONS_MAX = 1000
 """So many are listed in an answer; /data-quality/ lists all of them, page by page."""
@@ -35,12 +35,16 @@ def open_exceptions(found: Reading, securities: Collection[str] | None = None) -
     """
     count = EXCEPTIONS_MAX + 1
     if found.variant:
-        problems = [p for p in found.variant.books.problems if securities is None or p.entry.security_id in securities]
+        problems = [p for p in found.variant.books.problems if securities is None or _names(p.entry, securities)]
         problems.sort(key=lambda problem: (problem.entry.date, problem.entry.transaction_id, problem.code))
         return exceptions_listed([exception_answer(problem) for problem in problems[:count]])
-    portfolio_id = found.state.portfolio_id
-    rows = exceptions_of(portfolio_id=portfolio_id, until=found.as_of, securities=securities, count=count)
+    rows = exceptions_of(state=found.state, until=found.as_of, securities=securities, count=count)
     return exceptions_listed(stored_exceptions(rows))
+
+
+def _names(entry: Entry, securities: Collection[str]) -> bool:
+    """Whether the transaction names one of the securities, be it as its target: `_NAMES` says the same of rows."""
+    return entry.security_id in securities or entry.target_security_id in securities
 
 
 def exceptions_listed(exceptions: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -51,46 +55,55 @@ def exceptions_listed(exceptions: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def exceptions_of_security(
-    *, portfolio_id: str, security_id: str, until: datetime.date, count: int
-) -> list[BookingException]:
-    """The first exceptions of transactions up to a day that name the security, be it as their target."""
-    return _first_exceptions(
-        """
-        e.security_id = %(name)s OR e.transaction_id IN (
-            SELECT t.transaction_id FROM transactions AS t
-            WHERE t.portfolio_id = %(portfolio_id)s AND t.target_security_id = %(name)s
-        )
-        """,
-        {"portfolio_id": portfolio_id, "name": security_id, "until": until, "count": count},
+_AS_CALCULATED = """
+    t.portfolio_id = %(portfolio_id)s AND t.change_seq <= %(computed_seq)s AND NOT EXISTS (
+        SELECT FROM transactions AS higher
+        WHERE higher.portfolio_id = t.portfolio_id AND higher.transaction_id = t.transaction_id
+          AND higher.version > t.version AND higher.change_seq <= %(computed_seq)s
     )
+"""
+"""Of the versions of a transaction `t`: the one that the rows were made from."""
+_NAMES = f"""
+    e.security_id = ANY(%(names)s) OR e.transaction_id IN (
+        SELECT t.transaction_id FROM transactions AS t
+        WHERE t.target_security_id = ANY(%(names)s) AND {_AS_CALCULATED}
+    )
+"""  # noqa: S608 - texts of this module's own
+_IS_IN = f"""
+    EXISTS (
+        SELECT FROM transactions AS t
+        WHERE t.transaction_id = e.transaction_id AND %(names)s IN (t.currency, t.target_currency) AND {_AS_CALCULATED}
+    )
+"""
+
+
+def exceptions_of(
+    *, state: PortfolioState, until: datetime.date, securities: Collection[str] | None = None, count: int
+) -> list[BookingException]:
+    """The first exceptions of transactions up to a day: of all, or of those that name one of these securities, be it as
+    their target.
+    """
+    if securities is None:
+        return _first_exceptions(state, "TRUE", {"until": until, "count": count})
+    return _first_exceptions(state, _NAMES, {"names": list(securities), "until": until, "count": count})
 
 
 def exceptions_of_currency(
-    *, portfolio_id: str, currency: str, until: datetime.date, count: int
+    *, state: PortfolioState, currency: str, until: datetime.date, count: int
 ) -> list[BookingException]:
-    """The first exceptions of transactions up to a day in a currency."""
-    return _first_exceptions(
-        """
-        %(name)s = (
-            SELECT t.currency FROM transactions AS t
-            WHERE t.portfolio_id = e.portfolio_id AND t.transaction_id = e.transaction_id
-            ORDER BY t.version DESC LIMIT 1
-        )
-        """,
-        {"portfolio_id": portfolio_id, "name": currency, "until": until, "count": count},
-    )
+    """The first exceptions of transactions up to a day that are in a currency, or exchange into it."""
+    return _first_exceptions(state, _IS_IN, {"names": currency, "until": until, "count": count})
 
 
-def _first_exceptions(condition: str, parameters: dict[str, Any]) -> list[BookingException]:
+def _first_exceptions(state: PortfolioState, condition: str, parameters: dict[str, Any]) -> list[BookingException]:
     return list(
         BookingException.objects.raw(
             f"""
             SELECT e.* FROM booking_exceptions AS e
             WHERE e.portfolio_id = %(portfolio_id)s AND e.transaction_date <= %(until)s AND ({condition})
             ORDER BY e.transaction_date, e.transaction_id, e.code LIMIT %(count)s
-            """,  # noqa: S608 - texts of this module's own
-            parameters,
+            """,  # noqa: S608 - as above
+            {"portfolio_id": state.portfolio_id, "computed_seq": state.computed_seq, **parameters},
         )
     )
 
@@ -134,14 +147,15 @@ def stored_exceptions(rows: Sequence[BookingException]) -> list[dict[str, Any]]:
     named: dict[str, set[str]] = {}
     for row in rows:
         named.setdefault(row.portfolio_id, set()).add(row.transaction_id)
-    bases = dict(PortfolioState.objects.filter(pk__in=named).values_list("portfolio_id", "base_currency"))
-    versions = ledgers_of(securities={}, transaction_ids=named)
+    states = PortfolioState.objects.only("base_currency", "computed_seq").in_bulk(list(named))
+    computed = {portfolio_id: state.computed_seq for portfolio_id, state in states.items()}
+    versions = versions_until(change_seqs=computed, transaction_ids=named)
     ledgers = {portfolio_id: effective(of_portfolio) for portfolio_id, of_portfolio in versions.items()}
     market.refresh()
     money: dict[tuple[str, str], dict[str, Any]] = {}
     with exact():
         for portfolio_id, today in terms_of(ledgers, market.rates).items():
-            terms = replace(today, base_currency=bases[portfolio_id])
+            terms = replace(today, base_currency=states[portfolio_id].base_currency)
             for entry in ledgers[portfolio_id]:
                 money[portfolio_id, entry.transaction_id] = money_affected(enrich(entry, terms))
     return [

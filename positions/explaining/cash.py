@@ -87,9 +87,7 @@ def stored_cash_answer(found: Reading, figure: str, key: HoldingKey) -> dict[str
     if figure == "cash":
         balance_base = number_of(balance_base_in(held, _snapshot(found, held)))
         explained = cash_explained(held, lines, balance_base, rate, day, before=before)
-    problems = exceptions_of_currency(
-        portfolio_id=state.portfolio_id, currency=currency, until=day, count=EXCEPTIONS_MAX + 1
-    )
+    problems = exceptions_of_currency(state=state, currency=currency, until=day, count=EXCEPTIONS_MAX + 1)
     return {
         **holding_answer(figure, held, state.base_currency, explained),
         "price": None,
@@ -140,7 +138,11 @@ def _take_in(figure: str, held: Holding, amount: Decimal, amount_base: Decimal) 
 def _line(
     transaction_id: str, day: datetime.date, contributed: Contribution, facts: Callable[[], dict[str, dict[str, Any]]]
 ) -> Line:
-    return Line(contributed, day, lambda: {"kind": "TRANSACTION", **facts().get(transaction_id, {})})
+    def told() -> dict[str, Any]:
+        named = {"transaction_id": transaction_id, "date": day}
+        return {"kind": "TRANSACTION", **named, **facts().get(transaction_id, {})}
+
+    return Line(contributed, day, told)
 
 
 def _facts_of(found: Reading, transaction_ids: Sequence[str]) -> Callable[[], dict[str, dict[str, Any]]]:

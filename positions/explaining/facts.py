@@ -1,4 +1,7 @@
-"""The facts of transactions that stored rows name: read from the ledger for those that are told, all at once."""
+"""The facts of transactions that stored rows name: read from the ledger for those that are told, all at once.
+
+The ledger may have grown since the rows were calculated: they are told in the versions that the rows were made from.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +15,22 @@ from positions.engine.entry import Entry, Terms, enrich, key_of
 from positions.explaining.answers import entry_answer
 from positions.variants.asked import Reading
 from transactions.entries import LedgerEntry, effective
-from transactions.excerpts import ledgers_of
+from transactions.excerpts import versions_until
 
 
 def facts_of(
     found: Reading, transaction_ids: Sequence[str], *, local_currency: str | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The facts of the transactions that count, by id; conversions are those to a holding's currency, if one is named.
+    """The facts of the transactions that count as calculated, by id; conversions are those to a holding's currency, if
+    one is named.
 
     Needs the arithmetic of `portfolio.money.exact`.
     """
     portfolio_id = found.state.portfolio_id
-    versions = ledgers_of(securities={}, transaction_ids={portfolio_id: set(transaction_ids)})[portfolio_id]
-    entries, terms = enriched(found, effective(versions))
+    versions = versions_until(
+        change_seqs={portfolio_id: found.state.computed_seq}, transaction_ids={portfolio_id: set(transaction_ids)}
+    )
+    entries, terms = enriched(found, effective(versions[portfolio_id]))
     return {entry.transaction_id: entry_answer(entry, terms, local_currency or entry.currency) for entry in entries}
 
 

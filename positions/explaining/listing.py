@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from portfolio.dates import ONE_DAY
 from portfolio.money import ZERO
 from positions.explaining.explanation import Contribution
 from positions.figures import figure
@@ -73,7 +74,6 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
     def base(amount: Decimal, missing: str) -> Any:
         return figure(amount, missing) if in_base else None
 
-    further = explained.goes_on and before and (not listed or before.last_date < listed[-1].day)
     return {
         "value": figure(value, missing),
         "value_base": base(value_base, missing),
@@ -81,7 +81,7 @@ def explanation_answer(explained: Explained, *, in_base: bool = True) -> dict[st
         "parts_total_base": base(total_base, missing),
         "parts_max": PARTS_MAX,
         "parts_left_out": before.number if before else 0,
-        "go_on_as_of": before.last_date if before and further else None,
+        "go_on_as_of": _go_on_as_of(before, listed) if before and explained.goes_on else None,
         "parts": [
             {
                 **line.facts(),
@@ -108,6 +108,15 @@ def _divided(explained: Explained) -> tuple[LeftOut | None, Sequence[Line]]:
     missing = next((line.missing for line in unlisted if line.contributed.amount_base.is_nan()), explained.missing)
     number, first_date = (before.number, before.first_date) if before else (0, min(days))
     return LeftOut(number + len(unlisted), summed(parts), first_date, max(days), missing), lines[first:]
+
+
+def _go_on_as_of(before: LeftOut, listed: Sequence[Line]) -> datetime.date | None:
+    """The last day that is left out. Where that is the only one listed too, asking for it would list the same parts
+    again: the rest of it stays one part, and the day before is gone on with, if anything is left out by then.
+    """
+    if not listed or before.last_date < listed[-1].day:
+        return before.last_date
+    return before.last_date - ONE_DAY if before.first_date < before.last_date else None
 
 
 def _as_line(before: LeftOut) -> Line:

@@ -16,7 +16,7 @@ from django.db import connection
 from portfolio.amounts import number_of
 from portfolio.problems import Unknown
 from positions.calculating.components import closed
-from positions.checking.exceptions import EXCEPTIONS_MAX, exceptions_listed, exceptions_of_security, stored_exceptions
+from positions.checking.exceptions import EXCEPTIONS_MAX, exceptions_listed, exceptions_of, stored_exceptions
 from positions.engine.holdings import Holding, HoldingKey
 from positions.explaining.answers import added_up, holding_answer, lot_lines
 from positions.explaining.day_parts import day_parts
@@ -63,9 +63,7 @@ def stored_security_answer(found: Reading, figure: str, key: HoldingKey) -> dict
     """
     portfolio_id, security_id, day = found.state.portfolio_id, key.security_id, found.as_of
     snapshot = found.snapshot()
-    problems = exceptions_of_security(
-        portfolio_id=portfolio_id, security_id=security_id, until=day, count=EXCEPTIONS_MAX + 1
-    )
+    problems = exceptions_of(state=found.state, until=day, securities={security_id}, count=EXCEPTIONS_MAX + 1)
     held = next((held for held in snapshot.holdings if held.key == key), None)
     if held is None:
         if not problems:
@@ -117,7 +115,7 @@ def _of_lots(
 
 
 def _traded(found: Reading, held: Holding) -> list[LedgerEntry]:
-    """The transactions of the day of the holding's last own trade, those left out as oversold left out."""
+    """The transactions of the day of the holding's last own trade as calculated, but for those left out as oversold."""
     day: datetime.date | None = held.trade_price_date
     if day is None:
         return []
@@ -127,8 +125,9 @@ def _traded(found: Reading, held: Holding) -> list[LedgerEntry]:
             f"""
             SELECT {FIELDS} FROM transactions AS named JOIN transactions AS t USING (portfolio_id, transaction_id)
             WHERE named.portfolio_id = %s AND named.transaction_date = %s AND named.security_id = %s
+              AND t.change_seq <= %s
             """,  # noqa: S608 - the columns are the table's own
-            [portfolio_id, day, held.key.security_id],
+            [portfolio_id, day, held.key.security_id, found.state.computed_seq],
         )
         entries = effective([entry_of(row) for row in cursor.fetchall()])
     oversold = BookingException.objects.filter(portfolio_id=portfolio_id, code="OVERSOLD", transaction_date=day)

@@ -29,12 +29,14 @@ def statement_answer(statement: Statement) -> dict[str, Any]:
     """`statement` of the contract, and which prices and rates the holdings were valued at."""
     missing = statement.missing
     terms = ("opening", "inflows", "outflows", "price_gain", "fx_gain", "realized_gain", "unrealized_gain_change")
+    booked = ("income", "fees", "taxes")
     return {
         "start": statement.start,
         "end": statement.end,
         **{
-            name: figure(getattr(statement, name), missing)
-            for name in (*terms, "income", "fees", "taxes", "closing", "residual")
+            # What was booked at amounts needs no price.
+            name: figure(getattr(statement, name), "MISSING_FX_RATE" if name in booked else missing)
+            for name in (*terms, *booked, "closing", "residual")
         },
         "holdings": [_row_answer(row) for row in statement.holdings],
         **remarks_listed(list(statement_remarks(statement))),

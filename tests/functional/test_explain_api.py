@@ -360,6 +360,22 @@ def test_what_was_unknown_and_has_left_again_leaves_a_known_figure(client):
     ]
 
 
+def test_why_a_total_is_unavailable_is_said_alike_by_positions_and_by_its_explanation(client):
+    """What AAPL cost in base is unknown, its worth is not; DARK, which comes after it, never had a price."""
+    settle()
+    rate("EUR/USD", "2025-01-10", "1.10")
+    record(
+        entry("BUY", "B1", "2025-01-02", 5, 10, currency="EUR"),
+        transaction("TRANSFER_IN", security_id="DARK", quantity=D(3), gross_transaction_amount=D(30)),
+    )
+
+    totals = ask(client, "positions/", **END)["totals"]
+
+    assert totals["value"]["unavailable"] == "MISSING_PRICE"
+    assert totals["unrealized_gain"]["unavailable"] == "MISSING_FX_RATE"
+    assert explain(client, "unrealized_gain", **END)["value"] == totals["unrealized_gain"]
+
+
 # --- how much is listed -------------------------------------------------------------------------------------------
 
 
@@ -394,6 +410,51 @@ def test_the_parts_before_those_listed_are_at_the_next_address(client, monkeypat
         assert left_out == ([answer["value"]] if answer else [])
 
     assert seen == ["B1", "B2", "B3", "B4", "B5"]
+
+
+@pytest.mark.parametrize("quiet_days", [0, 1, 2])
+@pytest.mark.parametrize("more", [{}, {"known_at": "2030-01-01T00:00:00Z"}], ids=["rows", "booked"])
+def test_a_day_with_more_parts_than_are_listed_does_not_hide_the_days_before_it(client, monkeypatch, quiet_days, more):
+    """Of six deposits of a day two are listed, and the other four stay one part: 100 + 1 + 2 + 3 + 4 = 110 are left out
+    with what is before. A trade or two may follow on days of their own.
+    """
+    monkeypatch.setattr(listing, "PARTS_MAX", 2)
+    settle()
+    cash = {"security_id": None}
+    record(
+        *(entry("DEPOSIT", f"A{n}", f"2025-01-0{n}", None, 50, **cash) for n in (1, 2)),
+        *(entry("DEPOSIT", f"D{n}", "2025-01-06", None, n, **cash) for n in range(1, 7)),
+        *(entry("DEPOSIT", f"Q{n}", f"2025-01-0{n + 7}", None, 9, **cash) for n in range(quiet_days)),
+    )
+
+    answer = explain(client, "cash", currency="USD", as_of="2025-01-09", **more)
+    pages = [answer]
+    while answer["next"]:
+        before, answer = answer, client.get(answer["next"]).json()
+        assert answer["as_of"] < before["as_of"]
+        assert answer["parts_total"] == answer["value"]
+        pages.append(answer)
+
+    busy, beginning = pages[-2:]
+    assert [(part["kind"], part["amount"]) for part in busy["parts"]] == [
+        ("LEFT_OUT", "110"),
+        ("TRANSACTION", "5"),
+        ("TRANSACTION", "6"),
+    ]
+    assert (beginning["as_of"], beginning["parts_left_out"]) == ("2025-01-05", 0)
+    assert [(part["transaction_id"], part["amount"]) for part in beginning["parts"]] == [("A1", "50"), ("A2", "50")]
+    seen = [part["transaction_id"] for page in pages for part in page["parts"] if part["kind"] == "TRANSACTION"]
+    assert sorted(seen) == sorted(["A1", "A2", "D5", "D6", *(f"Q{n}" for n in range(quiet_days))])
+
+
+def test_a_first_day_with_more_parts_than_are_listed_has_nothing_before_it(client, monkeypatch):
+    monkeypatch.setattr(listing, "PARTS_MAX", 2)
+    settle()
+    record(*(entry("DEPOSIT", f"D{n}", "2025-01-06", None, n, security_id=None) for n in range(1, 7)))
+
+    answer = explain(client, "cash", currency="USD", **END)
+
+    assert (answer["parts_left_out"], answer["next"]) == (4, None)
 
 
 def test_a_security_with_many_transactions_is_explained_day_by_day_without_reading_them(client, monkeypatch):

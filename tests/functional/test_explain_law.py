@@ -100,9 +100,14 @@ def assert_adds_up(client: APIClient, answer: dict[str, Any]) -> None:
         further = client.get(answer["next"]).json()
         left_out, *listed = answer["parts"]
         assert left_out["kind"] == "LEFT_OUT"
-        assert further["as_of"] == left_out["last_date"]
+        assert further["as_of"] < answer["as_of"]
+        assert left_out["date"] <= further["as_of"]
         if not listed or left_out["last_date"] < listed[0]["date"]:
+            assert further["as_of"] == left_out["last_date"]
             assert further["value"] == left_out["amount"]
+    elif answer["parts_left_out"] and answer["figure"] not in ("market_value", "unrealized_gain"):
+        left_out, *listed = answer["parts"]
+        assert {left_out["date"], left_out["last_date"]} == {part["date"] for part in listed}
 
 
 # A smaller seed is no simpler history: it is not looked for.
