@@ -49,6 +49,12 @@ class Benchmark:
     prices: Mapping[datetime.date, MarketPrice]
     exchange: str | None = None
 
+    def worth_on(self, day: datetime.date) -> Decimal | None:
+        """What `on` says a unit is worth, and no more than that; None where it says nothing. Needs `exact`."""
+        price = self.prices.get(day)
+        rate = self.rates.market(price.currency, self.base_currency, day) if price else None
+        return number_of(price.price) * price.split_ratio * rate.value if price and rate else None
+
     def on(self, day: datetime.date) -> UnitPrice | Unavailable:
         """The benchmark at the end of a day; NO_BENCHMARK where it has no price, or no rate leads to base."""
         price = self.prices.get(day)

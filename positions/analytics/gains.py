@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from portfolio.amounts import number_of
+from portfolio.amounts import NIL, Amount, Base, number_of
 from portfolio.money import ZERO, exact
 from positions.analytics.contribution import Contribution, contribution_of
 from positions.analytics.days import Day
 from positions.analytics.history import History
 from positions.analytics.series import worth_changes
-from positions.engine.holdings import HoldingKey, Kind
+from positions.engine.holdings import Holding, HoldingKey, Kind
 
 NameOf = Callable[[HoldingKey], str]
 _NO_RATE = "MISSING_FX_RATE"
@@ -28,7 +28,8 @@ _NO_RATE = "MISSING_FX_RATE"
 class Part:
     """The holdings under one name, by the number of the day: value at its end, gain and external inflow of the day.
 
-    Number 0 is the start of the period, of which only the value counts. In base; what cannot be told is UNKNOWN.
+    Number 0 is the start of the period, of which only the value counts. In base; what cannot be told is UNKNOWN. There
+    are no values where nobody asked for them.
     """
 
     values: list[Decimal]
@@ -66,15 +67,15 @@ class Parts:
         return self.missing.get(number) or self.days[number].missing or self.days[number - 1].missing
 
 
-def parts_of(history: History, days: Sequence[Day], *, name_of: NameOf) -> Parts:
+def parts_of(history: History, days: Sequence[Day], *, name_of: NameOf, valued: bool = True) -> Parts:
     """The holdings put together by name, over days without a gap of which the first is the start of the period.
 
-    The history must reach from that first day to the last.
+    The history must reach from that first day to the last. `valued`: what each part was worth day by day is wanted too.
     """
     parts = Parts(days, {}, {})
     with exact():
         for key in history.timelines:
-            part = parts.by_name.setdefault(name_of(key), _nothing(len(days)))
+            part = parts.by_name.setdefault(name_of(key), _nothing(len(days), valued=valued))
             if key.kind is Kind.SECURITY or history.cash_tracked:
                 _add_worth(parts, part, history, key)
             _add_money(parts, part, history, key)
@@ -82,8 +83,8 @@ def parts_of(history: History, days: Sequence[Day], *, name_of: NameOf) -> Parts
     return parts
 
 
-def _nothing(count: int) -> Part:
-    return Part([ZERO] * count, [ZERO] * count, [ZERO] * count)
+def _nothing(count: int, *, valued: bool) -> Part:
+    return Part([ZERO] * count if valued else [], [ZERO] * count, [ZERO] * count)
 
 
 def _add_worth(parts: Parts, part: Part, history: History, key: HoldingKey) -> None:
@@ -96,7 +97,7 @@ def _add_worth(parts: Parts, part: Part, history: History, key: HoldingKey) -> N
             continue
         if worth.missing:
             parts.missing.setdefault(number, worth.missing)
-        if before:
+        if before and values:
             _fill(values, since, number, before)
         if number:
             gains[number] += value - before
@@ -104,7 +105,7 @@ def _add_worth(parts: Parts, part: Part, history: History, key: HoldingKey) -> N
             # What it began with is unknown, and so is what it gained, even if that never changes.
             gains[1] += value
         before, since = value, number
-    if before:
+    if before and values:
         _fill(values, since, count, before)
 
 
@@ -117,16 +118,30 @@ def _fill(values: list[Decimal], first: int, end: int, value: Decimal) -> None:
 def _add_money(parts: Parts, part: Part, history: History, key: HoldingKey) -> None:
     """Take off what was put in, add what was taken out, and what the holding earned and cost."""
     start = parts.days[0].date
+    last: Holding | None = None
+    earned: Amount[Base] = NIL
     for earlier, state, date in history.timelines[key].changes(start, parts.days[-1].date):
         number = (date - start).days
-        out_and_earned = state.grown("money_out_base", earlier) + state.grown("income_base", earlier)
-        in_and_spent = state.grown("money_in_base", earlier) + state.grown("fees_base", earlier)
-        gain = number_of(out_and_earned - in_and_spent - state.grown("taxes_base", earlier))
+        if state.rated_sums is None:
+            # All amounts are known, as nearly always: the sums of one state are those before the next.
+            before = earned if earlier is last or earlier is None else _earned(earlier)
+            last, earned = state, _earned(state)
+            gain = number_of(earned - before)
+        else:
+            out_and_earned = state.grown("money_out_base", earlier) + state.grown("income_base", earlier)
+            in_and_spent = state.grown("money_in_base", earlier) + state.grown("fees_base", earlier)
+            gain = number_of(out_and_earned - in_and_spent - state.grown("taxes_base", earlier))
         inflow = number_of(state.grown("inflow_base", earlier))
         if gain.is_nan() or inflow.is_nan():
             parts.missing.setdefault(number, _NO_RATE)
         part.gains[number] += gain
-        part.inflows[number] += inflow
+        if inflow:
+            part.inflows[number] += inflow
+
+
+def _earned(state: Holding) -> Amount[Base]:
+    """What was taken out and earned, less what was put in and spent, from the holding's beginning to this state."""
+    return state.money_out_base + state.income_base - state.money_in_base - state.fees_base - state.taxes_base
 
 
 def _add_moves(parts: Parts, history: History, name_of: NameOf) -> None:

@@ -15,7 +15,7 @@ none. Gross returns add the day's fees to the result, trade fees among them. Ret
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -71,8 +71,17 @@ class TimeWeightedReturn:
     flags: frozenset[str]
 
 
-def _day_return(before: Day, day: Day, flow_timing: FlowTiming, *, gross: bool) -> DayReturn:
-    capital, result = _capital_and_result(before, day, flow_timing)
+_Worked = Callable[[Day, Day], tuple[Decimal, Decimal]]
+"""The capital of a day and its result, from the day before and the day."""
+_WORKED: Mapping[FlowTiming, _Worked] = {
+    FlowTiming.START_IN_END_OUT: lambda before, day: (before.value + day.inflow, day.value + day.outflow),
+    FlowTiming.START: lambda before, day: (before.value + day.inflow - day.outflow, day.value),
+    FlowTiming.END: lambda before, day: (before.value, day.value + day.outflow - day.inflow),
+}
+
+
+def _day_return(before: Day, day: Day, worked: _Worked, *, gross: bool) -> DayReturn:
+    capital, result = worked(before, day)
     if gross:
         result += day.fees + day.fees_in_cost
     if capital.is_nan() or result.is_nan():
@@ -86,22 +95,13 @@ def _day_return(before: Day, day: Day, flow_timing: FlowTiming, *, gross: bool) 
     return DayReturn(day.date, capital, result / capital - ONE)
 
 
-def _capital_and_result(before: Day, day: Day, flow_timing: FlowTiming) -> tuple[Decimal, Decimal]:
-    match flow_timing:
-        case FlowTiming.START_IN_END_OUT:
-            return before.value + day.inflow, day.value + day.outflow
-        case FlowTiming.START:
-            return before.value + day.inflow - day.outflow, day.value
-        case FlowTiming.END:
-            return before.value, day.value + day.outflow - day.inflow
-
-
 def daily_returns(
     days: Sequence[Day], *, flow_timing: FlowTiming = FlowTiming.START_IN_END_OUT, gross: bool = False
 ) -> list[DayReturn]:
     """The returns of the days of a period, its start left out."""
+    worked = _WORKED[flow_timing]
     with exact():
-        return [_day_return(before, day, flow_timing, gross=gross) for before, day in pairwise(days)]
+        return [_day_return(before, day, worked, gross=gross) for before, day in pairwise(days)]
 
 
 def linked(rates: Iterable[Figure]) -> Figure:

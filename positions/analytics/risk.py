@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from statistics import NormalDist, covariance, fmean, quantiles, stdev, variance
 
+from portfolio.money import exact
 from positions.analytics.drawdown import Drawdowns, drawdowns
 from positions.analytics.returns import DayReturn, annualized, linked
 from positions.analytics.trading_days import TradingReturn, trading_returns
@@ -75,7 +76,8 @@ def risk(
 ) -> Risk:
     """The risk of the period after `start`, from the returns of all its days in order.
 
-    `benchmark` gives the level of an index or a price at the end of a day; its returns are taken over the same days.
+    `benchmark` gives the level of an index or a price at the end of a day, and is asked within `portfolio.money.exact`;
+    its returns are taken over the same days.
     """
     returns = trading_returns(day_returns, start=start, is_trading_day=is_trading_day)
     if isinstance(returns, Unavailable):
@@ -83,19 +85,21 @@ def risk(
     if len(returns) < FEWEST_RETURNS:
         return _none(len(returns), unavailable("TOO_FEW_RETURNS"))
     rates = [one.rate for one in returns]
+    # Exact sums of fractions, and so worth taking once.
+    deviation = stdev(rates)
     risk_free, acceptable = per_day(risk_free_rate), per_day(minimum_acceptable_return)
     fallen = drawdowns([(one.date, one.rate) for one in returns], start=start)
     annual = annualized(linked(one.rate for one in day_returns), (day_returns[-1].date - start).days)
     return Risk(
         returns_count=len(rates),
-        volatility=volatility(rates),
+        volatility=deviation * math.sqrt(TRADING_DAYS_OF_YEAR),
         downside_risk=downside_risk(rates, acceptable),
-        sharpe_ratio=sharpe_ratio(rates, risk_free),
+        sharpe_ratio=sharpe_ratio(rates, risk_free, deviation=deviation),
         sortino_ratio=sortino_ratio(rates, acceptable),
         drawdowns=fallen,
         calmar_ratio=annual if isinstance(annual, Unavailable) else ratio(float(annual), fallen.maximum.depth),
         against_benchmark=_against(returns, benchmark),
-        losses_at_risk=tuple(losses_at_risk(rates, level) for level in LEVELS),
+        losses_at_risk=tuple(losses_at_risk(rates, level, deviation=deviation) for level in LEVELS),
     )
 
 
@@ -119,10 +123,15 @@ def downside_risk(
 
 
 def sharpe_ratio(
-    returns: Sequence[float], risk_free: float = 0.0, periods_per_year: int = TRADING_DAYS_OF_YEAR
+    returns: Sequence[float],
+    risk_free: float = 0.0,
+    periods_per_year: int = TRADING_DAYS_OF_YEAR,
+    *,
+    deviation: float | None = None,
 ) -> Figure:
-    """The mean return above the risk-free one over the deviation, annual."""
-    return ratio((fmean(returns) - risk_free) * math.sqrt(periods_per_year), stdev(returns))
+    """The mean return above the risk-free one over the deviation (theirs, where it is known already), annual."""
+    above = (fmean(returns) - risk_free) * math.sqrt(periods_per_year)
+    return ratio(above, stdev(returns) if deviation is None else deviation)
 
 
 def sortino_ratio(
@@ -144,15 +153,15 @@ def against_benchmark(returns: Sequence[float], benchmark: Sequence[float]) -> A
     )
 
 
-def losses_at_risk(returns: Sequence[float], level: int) -> LossesAtRisk:
+def losses_at_risk(returns: Sequence[float], level: int, *, deviation: float | None = None) -> LossesAtRisk:
     """Value at risk and expected shortfall of a day at a level in percent.
 
     Historical: the quantile of the returns, interpolated linearly between two of them, and the mean of those not above
-    it. Gaussian: of the normal distribution with their mean and sample deviation.
+    it. Gaussian: of the normal distribution with their mean and sample deviation, which may be known already.
     """
     percent = 100 - level
     not_above = sorted(returns)[: (len(returns) - 1) * percent // 100 + 1]
-    mean, deviation = fmean(returns), stdev(returns)
+    mean, deviation = fmean(returns), stdev(returns) if deviation is None else deviation
     score = NormalDist().inv_cdf(percent / 100)
     return LossesAtRisk(
         level=level,
@@ -169,11 +178,12 @@ def ratio(above: float, below: float, nothing: float = _ROUNDING) -> Figure:
 
 
 def _against(returns: Sequence[TradingReturn], level: Level | None) -> AgainstBenchmark:
-    levels = [(level(one.since), level(one.date)) for one in returns] if level else []
+    # Nearly every return begins where the one before it ended.
+    dates = {date for one in returns for date in (one.since, one.date)} if level else ()
+    with exact():
+        levels = {date: found for date in dates if level and (found := level(date)) and found.is_finite()}
     rates = [
-        float(after / before - 1)
-        for before, after in levels
-        if before and after and before.is_finite() and after.is_finite()
+        float(levels[one.date] / levels[one.since] - 1) for one in returns if one.since in levels and one.date in levels
     ]
     if len(rates) < len(returns):
         none = unavailable("NO_BENCHMARK")

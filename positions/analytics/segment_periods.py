@@ -40,8 +40,8 @@ def attribution_of(parts: Parts, rows: BenchmarkRows) -> Attribution:
 
     NO_BENCHMARK where the rows do not fit the period: its start or its end lies more than 5 trading days from a row
     (after the last row the benchmark stands still). Where none is told up to the start, the first row is taken to begin
-    with the period, unless that is by so many days longer or shorter than the time of any other row. NO_CAPITAL where
-    there never was any.
+    with the period, unless that makes it longer or shorter by so many than the time of any other row, and longer than a
+    day. NO_CAPITAL where there never was any.
     """
     start, end = parts.days[0].date, parts.days[-1].date
     within = [date for date in rows if start < date <= end]
@@ -89,7 +89,11 @@ def _begins_with(start: datetime.date, rows: Sequence[datetime.date]) -> bool:
     """Whether the first row can be of the time since the start, as long as the others are of the time between them."""
     others = [trading_days_between(date, following) for date, following in pairwise(rows)]
     own = trading_days_between(start, rows[0])
-    return not others or (min(others) - STALE_AFTER_TRADING_DAYS <= own <= max(others) + STALE_AFTER_TRADING_DAYS)
+    return (
+        own <= 1
+        or not others
+        or (min(others) - STALE_AFTER_TRADING_DAYS <= own <= max(others) + STALE_AFTER_TRADING_DAYS)
+    )
 
 
 def _period(

@@ -124,15 +124,16 @@ class SecurityWalk:
         """The first day of a state in base currency, and those of its quotes; every day where more may change it."""
         yield since, self.step(held, since, since)
         if self._held is held:
-            quotes = self._quotes
-            while self._next_quote < len(quotes) and quotes[self._next_quote].date <= until:
-                quote = quotes[self._next_quote]
-                if quote.currency != held.currency:
-                    since = quote.date - ONE_DAY
+            quotes, quantity, currency, price_factor = self._quotes, held.quantity, held.currency, self._price_factor
+            for number in range(self._next_quote, len(quotes)):
+                date, price, quoted_in = quotes[number]
+                if date > until:
+                    return
+                if quoted_in != currency:
+                    since = date - ONE_DAY
                     break
-                self._next_quote += 1
-                value = rounded(held.quantity * same_money(quote.price, Base) * self._price_factor)
-                yield quote.date, Worth(value, NO_FLAGS, "")
+                self._next_quote = number + 1
+                yield date, Worth(rounded(quantity * same_money(price, Base) * price_factor), NO_FLAGS, "")
             else:
                 return
         for number in range(1, (until - since).days + 1):

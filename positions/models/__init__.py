@@ -6,13 +6,23 @@ Signed: a short holding and its cost are negative. A figure that misses an excha
 which makes every sum it enters NaN too.
 """
 
-from positions.models.bookings import BookingException, CashMovement, Disposal
-from positions.models.holdings import HoldingFigures, HoldingKind, Lot, PortfolioState, Position, PositionDay
+from positions.models.bookings import DISPOSAL_ORDER, BookingException, CashMovement, Disposal
+from positions.models.holdings import (
+    LOT_ORDER,
+    HoldingFigures,
+    HoldingKind,
+    Lot,
+    PortfolioState,
+    Position,
+    PositionDay,
+)
 from positions.models.number import Number
 from positions.models.transfers import GivenLot, Move, TransferLink
 from positions.models.valuations import DailyValuation, PositionChange, ValuationState
 
 __all__ = [
+    "DISPOSAL_ORDER",
+    "LOT_ORDER",
     "BookingException",
     "CashMovement",
     "DailyValuation",

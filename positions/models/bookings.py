@@ -53,6 +53,9 @@ class CashMovement(models.Model):
         return f"{self.portfolio_id} {self.transaction_id}: {self.amount} {self.currency}"
 
 
+DISPOSAL_ORDER = ("disposal_date", "closing_transaction_id", "security_id", "piece", "id")
+
+
 class Disposal(models.Model):
     """A closed piece of a lot, or what a merger's cash or a return of capital relieved of one (quantity 0)."""
 

@@ -135,6 +135,9 @@ class PositionDay(HoldingFigures):
         return f"{self.portfolio_id} {self.security_id} {self.position_date}: {self.quantity}"
 
 
+LOT_ORDER = ("security_id", "acquisition_date", "acquisition_time_us", "opening_transaction_id", "id")
+
+
 class Lot(models.Model):
     """An open lot. It is known in its holding by its acquisition and by the transaction that first opened it."""
 

@@ -73,7 +73,8 @@ def quoted_prices(
             },
         )
         found = [MarketPrice(price, currency, day, ratio or ONE) for price, currency, day, ratio in cursor.fetchall()]
-    before = {day: bisect_right(found, day, key=attrgetter("price_date")) for day in asked}
+    quoted_on = [price.price_date for price in found]
+    before = {day: bisect_right(quoted_on, day) for day in asked}
     return {day: found[index - 1] for day, index in before.items() if index}
 
 

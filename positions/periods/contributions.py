@@ -24,7 +24,7 @@ _CONVENTIONS = {"flow_timing": FlowTiming.START_IN_END_OUT.value, "linking": "ca
 
 def contribution_answer(of: PeriodReading, *, by: str) -> dict[str, Any]:
     """The time-weighted return of the period and what each holding or segment added to it."""
-    parts, sources = _parts(of, by)
+    parts, sources = _parts(of, by, valued=False)
     of_period = parts.contribution()
     figures = {
         "by": by,
@@ -41,7 +41,7 @@ def contribution_answer(of: PeriodReading, *, by: str) -> dict[str, Any]:
 def attribution_answer(of: PeriodReading, *, benchmark_id: str | None, by: str) -> dict[str, Any]:
     """The active return of the period against a benchmark, in effects of each segment; NO_BENCHMARK without one."""
     rows = _benchmark_rows(of.found, of.period, benchmark_id, by) if benchmark_id else {}
-    parts, sources = _parts(of, by)
+    parts, sources = _parts(of, by, valued=True)
     of_period = attribution_of(parts, rows)
     figures = {
         "benchmark_id": benchmark_id,
@@ -74,13 +74,13 @@ def _benchmark_rows(
     return rows
 
 
-def _parts(of: PeriodReading, by: str) -> tuple[Parts, Sources]:
+def _parts(of: PeriodReading, by: str, *, valued: bool) -> tuple[Parts, Sources]:
     """The parts of the period, and what they rest on: the days, and the prices at both ends."""
     start, end = of.period.start, of.period.end
     history = history_of(of.found, start, end)
     currencies = {key: timeline.states[-1].currency for key, timeline in history.timelines.items()}
     days = days_of_returns(of.found, start, end)
-    parts = parts_of(history, days, name_of=segment_names(by=by, currencies=currencies))
+    parts = parts_of(history, days, name_of=segment_names(by=by, currencies=currencies), valued=valued)
     return parts, Sources(of.day_remarks(days), ends_of_history(history, start, end))
 
 

@@ -17,12 +17,11 @@ from portfolio.amounts import number_of
 from portfolio.money import ZERO, exact
 from positions.analytics.periods import Period
 from positions.analytics.realized import DisposalOfYear, Gains, RealizedDisposal, TaxYear, realized_by_tax_year
-from positions.api.serializers import DISPOSAL_ORDER
 from positions.engine.holdings import HoldingKey, Kind
 from positions.figures import figure
-from positions.models import Disposal
+from positions.models import DISPOSAL_ORDER, Disposal
 from positions.periods.answers import measured
-from positions.periods.sources import Sources, listed, remark
+from positions.periods.sources import Sources, remark
 from positions.variants.asked import Reading
 from positions.variants.booked import Variant
 
@@ -96,12 +95,13 @@ def gains_sources(found: Reading, years: Sequence[TaxYear]) -> Sources:
     for security_id, flags in _marks(found):
         if security_id in codes:
             codes[security_id].update(flags)
-    remarks = (
-        remark(code, HoldingKey(Kind.SECURITY, security_id))
-        for security_id in sorted(codes)
-        for code in sorted(codes[security_id])
+    return Sources(
+        [
+            remark(code, HoldingKey(Kind.SECURITY, security_id))
+            for security_id in sorted(codes)
+            for code in sorted(codes[security_id])
+        ]
     )
-    return Sources(listed(remarks))
 
 
 def _marks(found: Reading) -> Iterable[tuple[str, Iterable[str]]]:

@@ -61,13 +61,7 @@ def risk_answer(
 
 def _level(found: Reading, benchmark_id: str, dates: list[datetime.date]) -> Level:
     """What a unit of the benchmark is worth in the portfolio's base currency."""
-    benchmark = benchmark_of(found, benchmark_id, dates)
-
-    def level(day: datetime.date) -> Decimal | None:
-        price = benchmark.on(day)
-        return None if isinstance(price, Unavailable) else price.worth
-
-    return level
+    return benchmark_of(found, benchmark_id, dates).worth_on
 
 
 def _drawdown_answer(drawdowns: Drawdowns | Unavailable) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left, insort
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -23,6 +23,7 @@ from positions.calculating.tables import FIGURES
 from positions.engine.holdings import Holding, HoldingKey, Kind
 from positions.engine.moves import Move
 from positions.models import PortfolioState
+from positions.valuing.quotes import Days, last_quotes, quotes_within
 
 FOR_VALUES = (
     "currency",
@@ -135,22 +136,11 @@ def read_histories(
     return [read.history(states[read.span.portfolio_id], instruments=instruments, rates=market.rates) for read in reads]
 
 
-def read_timelines(span: Span, *, figures: Collection[str]) -> dict[HoldingKey, Timeline]:
-    """The states of the holdings alone, of the days of a span and the last before it; only these figures of each, and
-    only the states in which one of them is another than in the state before.
-    """
-    read = _Read(span)
-    _read_states([read], tuple(figures), None, changed_alone=True)
-    return {key: Timeline(dates, read.states[key]) for key, dates in read.dates.items()}
-
-
 # --- holdings and moves -------------------------------------------------------------------------------------------
 
 
-def _read_states(
-    reads: Sequence[_Read], figures: Sequence[str], only: list[str] | None, *, changed_alone: bool = False
-) -> None:
-    """The last state of each holding before the first day, and those within; or the changes of these figures alone."""
+def _read_states(reads: Sequence[_Read], figures: Sequence[str], only: list[str] | None) -> None:
+    """The last state of each holding before the first day, and those within."""
     columns = ", ".join(f"d.{name}" for name in figures)
     of_holding = """
         FROM position_days AS d
@@ -170,27 +160,30 @@ def _read_states(
         ) AS h
     """  # noqa: S608 - the columns are the table's own
     with connection.cursor() as cursor:
-        cursor.execute(_changes(states, figures) if changed_alone else states, _asked(reads) | {"only": only})
+        cursor.execute(states, _asked(reads) | {"only": only})
         keys: dict[tuple[str, str], HoldingKey] = {}
+        state_of = _state_maker(figures)
         for number, kind, security_id, day, *row in cursor.fetchall():
             # There may be a hundred thousand of them, of a hundred keys.
             key = keys.get((kind, security_id))
             if key is None:
                 key = keys[kind, security_id] = HoldingKey(Kind(kind), security_id)
-            reads[number - 1].add(Holding(key, **dict(zip(figures, row, strict=True))), day)
+            reads[number - 1].add(state_of(key, row), day)
 
 
-def _changes(states: str, figures: Sequence[str]) -> str:
-    """Of these states those that differ from the one before, and the first of each holding."""
-    before = ", ".join(f"lag({name}) OVER of_holding AS {name}_before" for name in figures)
-    return f"""
-        SELECT number, kind, security_id, position_date, {", ".join(figures)}
-        FROM (
-            SELECT *, {before}, row_number() OVER of_holding AS place FROM ({states}) AS state
-            WINDOW of_holding AS (PARTITION BY number, kind, security_id ORDER BY position_date)
-        ) AS state
-        WHERE place = 1 OR {" OR ".join(f"{name} IS DISTINCT FROM {name}_before" for name in figures)}
-    """  # noqa: S608 - texts of this module's own
+def _state_maker(figures: Sequence[str]) -> Callable[[HoldingKey, Sequence[Any]], Holding]:
+    """What makes a state of its key and these figures; all else in it is as in a holding of nothing.
+
+    Nobody books into a state that was read, so its empty lots are the same for all: three containers a state would be
+    most of the memory that a long history takes.
+    """
+    nothing = Holding(HoldingKey(Kind.CASH, ""), "")
+    names = [one.name for one in fields(Holding)][1:]
+    others = [name for name in names if name not in figures]
+    of_others = tuple(getattr(nothing, name) for name in others)
+    told = [*figures, *others]
+    in_order = itemgetter(*(told.index(name) for name in names))
+    return lambda key, row: Holding(key, *in_order((*row, *of_others)))
 
 
 def _read_earlier_states(reads: Sequence[_Read], figures: Sequence[str]) -> None:
@@ -224,9 +217,9 @@ def _read_earlier_states(reads: Sequence[_Read], figures: Sequence[str]) -> None
                 [day for _, _, day in wanted],
             ],
         )
+        state_of = _state_maker(figures)
         for number, security_id, day, *row in cursor.fetchall():
-            key = HoldingKey(Kind.SECURITY, security_id)
-            reads[number].add(Holding(key, **dict(zip(figures, row, strict=True))), day)
+            reads[number].add(state_of(HoldingKey(Kind.SECURITY, security_id), row), day)
 
 
 def _read_moves(reads: Sequence[_Read], only: list[str] | None) -> None:
@@ -252,69 +245,24 @@ def _read_moves(reads: Sequence[_Read], only: list[str] | None) -> None:
 
 def _read_quotes(reads: Sequence[_Read]) -> None:
     """The last quote of each security before the first day, and those within; of portfolios alike, once."""
-    asked: dict[tuple[str, datetime.date, datetime.date], list[_Read]] = {}
+    asked: dict[Days, list[_Read]] = {}
     for read in reads:
         for security_id in read.priced():
-            asked.setdefault((security_id, read.span.first, read.span.last), []).append(read)
-    found = _quotes(
-        asked,
-        """
-        (SELECT p.price_date, p.price, p.currency FROM market_prices AS p
-            WHERE p.security_id = asked.security_id AND p.superseded_at IS NULL AND p.price_date < asked.first_date
-            ORDER BY p.price_date DESC LIMIT 1)
-        UNION ALL
-        (SELECT p.price_date, p.price, p.currency FROM market_prices AS p
-            WHERE p.security_id = asked.security_id AND p.superseded_at IS NULL
-                AND p.price_date BETWEEN asked.first_date AND asked.last_date)
-        """,
-    )
-    for key, quotes in found.items():
-        for read in asked[key]:
-            read.quotes[key[0]] = quotes
+            asked.setdefault(Days(security_id, read.span.first, read.span.last), []).append(read)
+    for days, quotes in quotes_within(asked).items():
+        for read in asked[days]:
+            read.quotes[days.security_id] = quotes
 
 
 def _read_carried_quotes(reads: Sequence[_Read]) -> None:
     """The last quote of an old symbol on the day on which it was changed."""
-    asked: dict[tuple[str, datetime.date, datetime.date], list[_Read]] = {}
+    asked: dict[Days, list[_Read]] = {}
     for read in reads:
         for security_id, day in read.carried():
-            asked.setdefault((security_id, day, day), []).append(read)
-    found = _quotes(
-        asked,
-        """
-        SELECT p.price_date, p.price, p.currency FROM market_prices AS p
-        WHERE p.security_id = asked.security_id AND p.superseded_at IS NULL AND p.price_date <= asked.last_date
-        ORDER BY p.price_date DESC LIMIT 1
-        """,
-    )
-    for key, quotes in found.items():
-        for read in asked[key]:
-            read.quotes[key[0]] = sorted({*read.quotes.get(key[0], ()), *quotes})
-
-
-def _quotes(
-    asked: Iterable[tuple[str, datetime.date, datetime.date]], quotes_of_one: str
-) -> dict[tuple[str, datetime.date, datetime.date], list[Quote]]:
-    keys = list(asked)
-    if not keys:
-        return {}
-    found: dict[tuple[str, datetime.date, datetime.date], list[Quote]] = {key: [] for key in keys}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT asked.number, q.price_date, q.price, q.currency
-            FROM unnest(%s::text[], %s::date[], %s::date[]) WITH ORDINALITY
-                AS asked (security_id, first_date, last_date, number)
-            CROSS JOIN LATERAL ({quotes_of_one}) AS q
-            """,  # noqa: S608 - texts of this module's own
-            [list(column) for column in zip(*keys, strict=True)],
-        )
-        # At once: row by row the driver would take twice as long for the hundred thousands that there may be.
-        for number, date, price, currency in cursor.fetchall():
-            found[keys[number - 1]].append(Quote(date, price, currency))
-    for quotes in found.values():
-        quotes.sort(key=attrgetter("date"))
-    return found
+            asked.setdefault(Days(security_id, day, day), []).append(read)
+    for days, quotes in last_quotes(asked).items():
+        for read in asked[days]:
+            read.quotes[days.security_id] = sorted({*read.quotes.get(days.security_id, ()), *quotes})
 
 
 _ASKED = """

@@ -23,9 +23,9 @@ from portfolio.models import CostBasisMethod, PortfolioChange
 from portfolio.money import OutOfRange
 from portfolio.problems import FieldError, InvalidContent, pointer
 from portfolio.queries import AnyUser
-from positions.api.serializers import PendingSerializer
 from positions.figures import Snapshot
 from positions.models import PortfolioState
+from positions.pending import pending_answer
 from positions.queries import Pending, known_by_the_rows, one_snapshot, pending_of, snapshot_of
 from positions.standing import Standing, visible_standing
 from positions.valuing.valued_days import ValuedDays, valued_days
@@ -114,7 +114,7 @@ class Reading:
             "as_of": self.as_of,
             "known_at": self.known_at,
             "cost_method": self.cost_method,
-            "pending": PendingSerializer(self.pending).data if self.pending else None,
+            "pending": pending_answer(self.pending),
         }
 
 

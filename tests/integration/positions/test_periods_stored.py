@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TODAY = datetime.date(2025, 3, 1)
 LATER = (
     *("known_at", "pending", "as_of", "cost_method", "portfolio_id", "base_currency", "cash_mode", "provisional"),
-    *("period", "of", "remarks", "sources", "exceptions"),
+    *("period", "of", "remarks", "sources", "exceptions", "more_exceptions", "more_remarks"),
 )
 """What an answer of the stored says beside what a what-if does."""
 BOOKED_ANEW = (
