@@ -22,7 +22,7 @@ from portfolio.streaming.messages import TransactionsRecorded
 from positions.calculating.tables import Row
 from positions.engine.books import Books
 from positions.engine.entry import EntryKey, LegKey, key_of
-from positions.engine.links import Claim, Given, digest, refusal
+from positions.engine.links import WENT_TO_ANOTHER, Claim, Given, digest, refusal
 from positions.engine.lots import LotKey, Piece
 from positions.models import BookingException, GivenLot, TransferLink
 from transactions.entries import LedgerEntry
@@ -149,8 +149,14 @@ def wake_followers(portfolio_ids: Collection[str], *, now: datetime.datetime) ->
 
 
 def _wake_followers(portfolio_ids: Sequence[str], now: datetime.datetime) -> list[TransactionsRecorded]:
-    near = Q(linked_portfolio_id__in=portfolio_ids) | Q(portfolio_id__in=portfolio_ids)
-    outs = {claim.linked for claim in _claims(near) if claim.linked.portfolio_id != claim.leg.portfolio_id}
+    # A claim that is gone leaves no link to tell which OUT it had: who lost one to another is looked at wherever it is.
+    lost = Q(received__endswith=WENT_TO_ANOTHER)
+    near = Q(linked_portfolio_id__in=portfolio_ids) | Q(portfolio_id__in=portfolio_ids) | lost
+    outs = {
+        claim.linked
+        for claim in _claims(near)
+        if claim.linked.portfolio_id != claim.leg.portfolio_id or claim.received.endswith(WENT_TO_ANOTHER)
+    }
     if not outs:
         return []
     given = _given(outs)

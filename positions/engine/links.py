@@ -13,6 +13,9 @@ from portfolio.money import plain
 from positions.engine.entry import EntryKey, LegKey
 from positions.engine.lots import Piece
 
+WENT_TO_ANOTHER = "went to another TRANSFER_IN"
+"""How the reason ends for which a claim that fits the OUT does not have it."""
+
 
 class Out(Protocol):
     """A TRANSFER_OUT, booked or about to be; `quantity` is the one submitted."""
@@ -78,7 +81,7 @@ def refusal(claim: Claim, out: Out | None, rivals: Iterable[Claim]) -> str | Non
         return f"no TRANSFER_OUT {name} of {giver} gave anything"
     if taker(rivals, out) == claim.leg:
         return None
-    return mismatch(claim, out) or f"{name} went to another TRANSFER_IN"
+    return mismatch(claim, out) or f"{name} {WENT_TO_ANOTHER}"
 
 
 def digest(given: Given) -> str:

@@ -334,7 +334,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'transfer_links',
-                'indexes': [models.Index(fields=['linked_portfolio_id', 'linked_transaction_id'], name='transfer_links_by_out')],
+                'indexes': [models.Index(fields=['linked_portfolio_id', 'linked_transaction_id'], name='transfer_links_by_out'), models.Index(condition=models.Q(('received__endswith', 'went to another TRANSFER_IN')), fields=['portfolio_id'], name='transfer_links_that_lost')],
                 'constraints': [models.UniqueConstraint(fields=('portfolio_id', 'transaction_id'), name='a_transfer_in_has_one_link')],
             },
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from portfolio.models import Id
+from positions.engine.links import WENT_TO_ANOTHER
 from positions.models.number import Number
 
 
@@ -90,7 +91,14 @@ class TransferLink(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["portfolio_id", "transaction_id"], name="a_transfer_in_has_one_link")
         ]
-        indexes = [models.Index(fields=["linked_portfolio_id", "linked_transaction_id"], name="transfer_links_by_out")]
+        indexes = [
+            models.Index(fields=["linked_portfolio_id", "linked_transaction_id"], name="transfer_links_by_out"),
+            models.Index(
+                fields=["portfolio_id"],
+                condition=models.Q(received__endswith=WENT_TO_ANOTHER),
+                name="transfer_links_that_lost",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.portfolio_id} {self.transaction_id} from {self.linked_portfolio_id} {self.linked_transaction_id}"

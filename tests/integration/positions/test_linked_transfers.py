@@ -7,6 +7,7 @@ import random
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -144,6 +145,23 @@ def test_of_two_that_claim_one_out_the_first_by_booking_order_has_it(order):
 
     assert (unmatched("P2"), unmatched("P3")) == (["I1"], [])
     assert Position.objects.get(portfolio_id="P3", kind="SECURITY").cost_basis == D(500)
+
+
+@pytest.mark.parametrize("other", ["P1", "P3"])
+def test_what_a_claim_had_that_is_gone_goes_to_who_wanted_it_too(other):
+    """P2 has what P1 gave, and `other` (P1 itself, or a third) wanted it too. P2's transfer is cancelled."""
+    settle()
+    claim = taken("P2", 5, "2025-01-06", "P1")
+    pipeline.record(bought("P1", 5, 100, "2025-01-02"), given_away("P1", 5, "2025-01-06"), claim)
+    pipeline.record(taken(other, 5, "2025-01-07", "P1", "I2"))
+    pipeline.calculate(*PORTFOLIOS)
+    assert unmatched(other) == ["I2"]
+
+    pipeline.record(msgspec.structs.replace(claim, version=2, status="CANCELLED"))
+    pipeline.calculate("P2")
+
+    assert unmatched(other) == []
+    assert [(day, cost) for day, _, cost, _ in lots_of(other)] == [("2025-01-02", D(500))]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
