@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -64,3 +65,11 @@ class RowSerializer(serializers.ModelSerializer[Any]):
         models.DecimalField: PlainDecimalField,
     }
     serializer_choice_field = ValueField
+
+
+class OneOfField(serializers.ChoiceField):
+    """A choice whose refusal names what there is to choose from."""
+
+    def __init__(self, choices: Sequence[str], **options: Any) -> None:
+        named = f'"{{input}}" is none of {", ".join(choices)}'
+        super().__init__(choices, error_messages={"invalid_choice": named}, **options)

@@ -94,18 +94,17 @@ def allocation(exposures: Iterable[Exposure], *, key: Callable[[Exposure], str])
 
 def concentration(exposures: Sequence[Exposure]) -> Concentration:
     """The concentration of the holdings, each given once."""
-    weights = [share.weight for share in allocation(exposures, key=lambda exposure: exposure.holding).shares]
-    why = next((weight for weight in weights if isinstance(weight, Unavailable)), None)
-    if why or not weights:
-        why = why or unavailable("NO_CAPITAL")
+    of_holdings = allocation(exposures, key=lambda exposure: exposure.holding)
+    whole = of_holdings.gross_assets
+    if isinstance(whole, Unavailable) or not whole:
+        why = whole if isinstance(whole, Unavailable) else unavailable("NO_CAPITAL")
         return Concentration(why, why, why)
     with exact():
-        by_size = sorted((weight for weight in weights if isinstance(weight, Decimal)), reverse=True)
-        return Concentration(
-            kept(sum((weight * weight for weight in by_size), ZERO)),
-            sum(by_size[:5], ZERO),
-            sum(by_size[:10], ZERO),
-        )
+        # The largest come first. Sums are divided, not weights added up: rounded, all of them need not be 1.
+        long = [share.long for share in of_holdings.shares if isinstance(share.long, Decimal)]
+        squares = sum((value * value for value in long), ZERO)
+        largest = [kept(sum(long[:count], ZERO) / whole) for count in (5, 10)]
+        return Concentration(kept(squares / (whole * whole)), *largest)
 
 
 def _weight(part: Decimal, whole: _Sum) -> Figure:

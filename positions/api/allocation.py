@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from portfolio.reading import OneOfField
 from positions.api.frame_serializers import HoldingsAnswerSerializer, ValuedAtSerializer
 from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
@@ -29,7 +30,7 @@ BY = OpenApiParameter(
 class AllocationQuery(VariantQuery):
     """By what the portfolio is to be divided."""
 
-    by = serializers.ChoiceField(DIVISIONS, default="asset_class")
+    by = OneOfField(DIVISIONS, default="asset_class")
 
 
 class SharesSerializer(serializers.Serializer[Any]):

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portfolio.models import SegmentBy
+from portfolio.reading import OneOfField
 from positions.api.frame_serializers import DaysAnswerSerializer, DaySourcesSerializer
 from positions.api.serializers import FigureField
 from positions.api.unchanged import unless_unchanged
@@ -24,14 +25,14 @@ from positions.variants.asked import variant_query
 class ContributionQuery(PeriodQuery):
     """Of what the contributions are asked for."""
 
-    by = serializers.ChoiceField(DIVISIONS, default=HOLDING)
+    by = OneOfField(DIVISIONS, default=HOLDING)
 
 
 class AttributionQuery(PeriodQuery):
     """Against what, and by which attribute of the instruments."""
 
     benchmark_id = serializers.CharField(required=False, max_length=64)
-    by = serializers.ChoiceField(SegmentBy.values, default=SegmentBy.ASSET_CLASS.value)
+    by = OneOfField(SegmentBy.values, default=SegmentBy.ASSET_CLASS.value)
 
 
 class PartSerializer(serializers.Serializer[Any]):

@@ -69,7 +69,7 @@ def part_of(found: Reading, asked: dict[str, Any]) -> Part | None:
     if security_id is not None:
         held &= {security_id}
     if not held:
-        what = security_id or f"anything of the class {asset_class!r}"
+        what = (security_id or "anything") + ("" if asset_class is None else f" of the class {asset_class!r}")
         raise Unknown(f"The portfolio {found.mark.portfolio_id} never held {what} up to {found.as_of}.")
     return Part(found, {name: value for name, value in names.items() if value is not None}, frozenset(held))
 

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from portfolio.dates import DAYS_MAX, current_day
 from portfolio.money import is_currency
+from portfolio.reading import OneOfField
 from positions.analytics.performance import SeriesOf
 from positions.analytics.periods import PERIODS, Period, standard_periods
 from positions.analytics.returns import FlowTiming
@@ -59,7 +60,7 @@ class PeriodQuery(VariantQuery):
     as_of = None  # type: ignore[assignment]
     start = serializers.DateField(required=False)
     end = serializers.DateField(required=False)
-    period = serializers.ChoiceField(PERIODS, required=False)
+    period = OneOfField(PERIODS, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The end filled in, as `as_of` too: the day up to which a variant is booked. Raises ValidationError."""
@@ -78,12 +79,12 @@ class PeriodQuery(VariantQuery):
 class PerformanceQuery(PeriodQuery):
     """How it is to be measured too, of what part of the portfolio, and against what."""
 
-    flow_timing = serializers.ChoiceField([one.value for one in FlowTiming], default=FlowTiming.START_IN_END_OUT.value)
+    flow_timing = OneOfField([one.value for one in FlowTiming], default=FlowTiming.START_IN_END_OUT.value)
     gross = serializers.BooleanField(default=False)
     security_id = serializers.CharField(required=False, max_length=64)
     asset_class = serializers.CharField(required=False, max_length=64)
     benchmark = serializers.CharField(required=False, max_length=64)
-    series = serializers.ChoiceField([one.value for one in SeriesOf], required=False)
+    series = OneOfField([one.value for one in SeriesOf], required=False)
 
 
 class GroupQuery(PerformanceQuery):

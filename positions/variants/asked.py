@@ -23,6 +23,7 @@ from portfolio.models import CostBasisMethod, PortfolioChange
 from portfolio.money import OutOfRange
 from portfolio.problems import FieldError, InvalidContent, pointer
 from portfolio.queries import AnyUser
+from portfolio.reading import OneOfField
 from positions.figures import Snapshot
 from positions.models import PortfolioState
 from positions.pending import pending_answer
@@ -51,7 +52,7 @@ class VariantQuery(serializers.Serializer[Any]):
 
     as_of = serializers.DateField(required=False)
     known_at = serializers.DateTimeField(required=False)
-    cost_method = serializers.ChoiceField(CostBasisMethod.values, required=False)
+    cost_method = OneOfField(CostBasisMethod.values, required=False)
 
 
 def variant_query(request: Request, *others: str, kind: type[VariantQuery] = VariantQuery) -> dict[str, Any]:

@@ -242,6 +242,15 @@ def test_a_standard_period_is_asked_for_by_its_name(client, held, period, start)
     assert (named_and_dated["period"], named_and_dated["start"]) == (None, "2025-01-10")
 
 
+def test_who_names_no_standard_period_is_told_which_there_are(client, held):
+    answer = client.get("/api/v1/portfolios/P1/performance/", {"period": "2Y"})
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["pointer"] == "/period"
+    assert error["detail"].startswith('"2Y" is none of MTD, QTD, YTD')
+
+
 def test_a_portfolio_without_transactions_has_an_empty_period(client):
     pipeline.record_reference(
         RawPortfolio(portfolio=SubmittedPortfolio(portfolio_id="P1", base_currency="USD"), submitted_by="owner")

@@ -83,6 +83,12 @@ def test_equal_holdings_have_an_index_of_one_over_their_number():
     assert found == Concentration(D("0.05"), D("0.25"), D("0.5"))
 
 
+@pytest.mark.parametrize("count", [3, 6, 7, 9])
+def test_the_ten_largest_of_fewer_are_all_of_it(count):
+    """Their weights, rounded, need not add up to 1."""
+    assert concentration([Exposure(str(number), D(7)) for number in range(count)]).top_10 == 1
+
+
 @given(st.lists(st.decimals("-1000", "1000", places=2), max_size=30))
 def test_weights_add_up_to_one_and_shorts_to_what_is_short(values):
     exposures = [Exposure(str(number), value) for number, value in enumerate(values)]
