@@ -44,7 +44,7 @@ from typing import assert_type
 from portfolio.amounts import *
 from portfolio.money import ZERO, plain, rounded
 from positions.analytics.history import History, MoveValue
-from positions.analytics.series import Worth as WorthOfDay
+from positions.analytics.walks import Worth as WorthOfDay
 from positions.analytics.statement import Statement
 from positions.engine.books import Books, Disposal, Worth
 from positions.engine.cash import move_cash
